@@ -1,0 +1,1 @@
+"""Holdfast sells limited things in real time and never sells one twice."""

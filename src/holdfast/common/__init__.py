@@ -1,0 +1,1 @@
+"""Words that every module shares. No I/O, imports nothing of ours."""

@@ -1,0 +1,94 @@
+"""Every setting, with its meaning, unit and default. ``docs/reference/settings.md`` is generated from this file."""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+DEVELOPMENT_SECRET = "development-only-never-in-production"  # noqa: S105 - start is refused with it in production.
+
+
+class Environment(StrEnum):
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+class UnsafeSettings(Exception):
+    """The settings would be dangerous in production; the message names each and says what to set."""
+
+
+class Settings(BaseSettings):
+    """Settings of one process."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, populate_by_name=True)
+
+    env: Environment = Field(Environment.DEVELOPMENT, alias="HOLDFAST_ENV", description="`production` refuses to start with secrets meant for development.")
+
+    database_url: str = Field("", alias="DATABASE_URL", description="libpq URI of PostgreSQL 15 to 18 as the role `holdfast_app`. Unset: `up` starts its own.")
+    database_owner_url: str = Field("", alias="DATABASE_OWNER_URL", description="The same database as the role `holdfast_owner`, for `migrate`.")
+    database_connections: int = Field(10, alias="HOLDFAST_DATABASE_CONNECTIONS", ge=2, le=200, description="Connections of each process.")
+    redis_url: str = Field("", alias="REDIS_URL", description="Redis 6.2 or newer. Empty: everything works without it, a little slower.")
+
+    host: str = Field("127.0.0.1", alias="HOLDFAST_HOST", description="Address the web server listens on.")
+    port: int = Field(8000, alias="HOLDFAST_PORT", ge=0, le=65535, description="Port of the web server.")
+    internal_port: int = Field(0, alias="HOLDFAST_INTERNAL_PORT", ge=0, le=65535, description="Port of `/livez`, `/readyz` and `/metrics`, on loopback. 0: the port of the web server plus one.")
+    public_url: str = Field("", alias="HOLDFAST_PUBLIC_URL", description="The address under which people reach the program, for links. Empty: made from host and port.")
+    trusted_proxies: int = Field(0, alias="HOLDFAST_TRUSTED_PROXIES", ge=0, le=5, description="How many proxies in front add to X-Forwarded-For. 0: the header is ignored.")
+
+    token_key: SecretStr = Field(SecretStr(DEVELOPMENT_SECRET), alias="HOLDFAST_TOKEN_KEY", description="Secret from which the Ed25519 key of access tokens is derived. At least 32 characters.")
+    token_key_previous: SecretStr = Field(SecretStr(""), alias="HOLDFAST_TOKEN_KEY_PREVIOUS", description="The secret before the present one: its tokens stay valid while you rotate.")
+    vault_key: SecretStr = Field(SecretStr(DEVELOPMENT_SECRET), alias="HOLDFAST_VAULT_KEY", description="Secret that encrypts personal values in the database. At least 32 characters. Losing it loses them.")
+    vault_key_previous: SecretStr = Field(SecretStr(""), alias="HOLDFAST_VAULT_KEY_PREVIOUS", description="The secret before the present one, so that old values can still be read.")
+
+    access_token_minutes: int = Field(10, alias="HOLDFAST_ACCESS_TOKEN_MINUTES", ge=1, le=60, description="Life of an access token, in minutes.")
+    refresh_token_days: int = Field(30, alias="HOLDFAST_REFRESH_TOKEN_DAYS", ge=1, le=365, description="Life of a refresh token, in days; each use starts it anew.")
+    code_channel: SecretStr = Field(SecretStr(""), alias="HOLDFAST_CODE_CHANNEL", description="Apprise URL of the service that sends sign-in codes. Empty: codes are printed to the console, which production refuses.")
+    default_region: str = Field("EG", alias="HOLDFAST_DEFAULT_REGION", pattern="^[A-Z]{2}$", description="ISO 3166 region of phone numbers written without a country code.")
+    test_phones: bool = Field(True, alias="HOLDFAST_TEST_PHONES", description="Accept code 000000 for +2010000xxxxx. Only while bound to loopback, never in production, never for an ADMIN.")
+
+    hold_seconds: int = Field(300, alias="HOLDFAST_HOLD_SECONDS", ge=1, le=3600, description="How long a seat is held before payment, in seconds.")
+    live_holds_max: int = Field(3, alias="HOLDFAST_LIVE_HOLDS_MAX", ge=1, le=100, description="Live holds that one person may have.")
+    service_fee_piastres: int = Field(100, alias="HOLDFAST_SERVICE_FEE_PIASTRES", ge=0, le=100_000, description="Fee for a booking, once, in piastres.")
+
+    sandbox_gateway_url: str = Field("", alias="HOLDFAST_SANDBOX_GATEWAY_URL", description="Where the sandbox gateway listens. `up` starts one and sets this. Refused in production.")
+    sandbox_gateway_secret: SecretStr = Field(SecretStr(DEVELOPMENT_SECRET), alias="HOLDFAST_SANDBOX_GATEWAY_SECRET", description="Signs the sandbox gateway's webhooks.")
+
+    log_level: str = Field("info", alias="HOLDFAST_LOG_LEVEL", pattern="^(debug|info|warning|error)$", description="Least level that is logged.")
+    log_json: bool = Field(False, alias="HOLDFAST_LOG_JSON", description="One JSON object a line instead of text for people. Always on in production.")
+
+    @property
+    def is_production(self) -> bool:
+        return self.env is Environment.PRODUCTION
+
+    @property
+    def is_loopback(self) -> bool:
+        return self.host in ("127.0.0.1", "::1", "localhost")
+
+    @property
+    def accepts_test_phones(self) -> bool:
+        return self.test_phones and self.is_loopback and not self.is_production
+
+    @property
+    def hold_lifetime(self) -> timedelta:
+        return timedelta(seconds=self.hold_seconds)
+
+    @model_validator(mode="after")
+    def _safe_in_production(self) -> Self:
+        if not self.is_production:
+            return self
+        faults = [
+            f"{name}: set a secret of your own, at least 32 characters (python3 -c 'import secrets; print(secrets.token_urlsafe(32))')"
+            for name, secret in (("HOLDFAST_TOKEN_KEY", self.token_key), ("HOLDFAST_VAULT_KEY", self.vault_key))
+            if secret.get_secret_value() == DEVELOPMENT_SECRET or len(secret.get_secret_value()) < 32  # noqa: PLR2004
+        ]
+        if not self.code_channel.get_secret_value():
+            faults.append("HOLDFAST_CODE_CHANNEL: set an Apprise URL, sign-in codes must not be printed to a console")
+        if not self.database_url:
+            faults.append("DATABASE_URL: set it, production does not run on the embedded PostgreSQL")
+        if self.sandbox_gateway_url:
+            faults.append("HOLDFAST_SANDBOX_GATEWAY_URL: unset it, the sandbox takes no real money")
+        if faults:
+            raise UnsafeSettings("Not safe for production:\n  " + "\n  ".join(faults))
+        return self

@@ -1,0 +1,167 @@
+"""The engine, and the only two ways to a connection: ``transaction()`` and ``reading()``."""
+
+import asyncio
+import select
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from holdfast.common.errors import Overloaded
+from holdfast.database.retries import ConnectionLost, OutcomeUnknown, is_connection_lost
+from holdfast.database.transaction import Tx, _inside
+
+STATEMENT_TIMEOUT_MS = 3_000
+LOCK_TIMEOUT_MS = 2_000
+TRANSACTION_TIMEOUT_MS = 10_000
+CONNECTION_WAIT_S = 1.0
+_TRANSACTION_TIMEOUT_SINCE = 170_000
+
+_OPTIONS = (
+    f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS}"
+    f" -c idle_in_transaction_session_timeout={TRANSACTION_TIMEOUT_MS} -c timezone=UTC"
+)
+
+
+class Database:
+    """The connections of one process to PostgreSQL, as one of the two roles.
+
+    ``url`` is a libpq URI (``postgresql://...``). Waiting longer than a second for a free connection is Overloaded.
+    """
+
+    def __init__(self, url: str, *, connections: int = 10, name: str = "holdfast", patient: bool = False) -> None:
+        """``patient`` lifts the deadlines: for migrations, imports and checks, which are not in anybody's way."""
+        self.url = url
+        self._patient = patient
+        self._engine = create_async_engine(
+            "postgresql+psycopg://",
+            # libpq reads its own URIs, sockets and all; SQLAlchemy need not understand them.
+            async_creator=self._connect,
+            pool_size=connections,
+            max_overflow=0,
+            pool_timeout=CONNECTION_WAIT_S,
+            isolation_level=None,
+        )
+        self._name = name
+        event.listen(self._engine.sync_engine, "checkout", _refuse_a_dead_connection)
+
+    async def _connect(self) -> psycopg.AsyncConnection[Any]:
+        connection = await psycopg.AsyncConnection.connect(
+            self.url,
+            options="-c timezone=UTC" if self._patient else _OPTIONS,
+            application_name=self._name,
+            connect_timeout=5,
+            keepalives_idle=30,
+            tcp_user_timeout=10_000,
+        )
+        if connection.info.server_version >= _TRANSACTION_TIMEOUT_SINCE and not self._patient:
+            await connection.set_autocommit(True)
+            await connection.execute(f"SET transaction_timeout = {TRANSACTION_TIMEOUT_MS}")
+            await connection.set_autocommit(False)
+        return connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Tx]:
+        """A transaction on the primary. It commits when the block ends, and rolls back when the block raises.
+
+        Raises OutcomeUnknown where the answer to COMMIT was lost, ConnectionLost where the connection broke before it,
+        Overloaded where no connection came free within a second.
+        """
+        async with self._connection() as (connection, pg), _deadline_before_17(pg, patient=self._patient):
+            token = _inside.set(True)
+            try:
+                yield Tx(connection, pg)
+                await _commit_shielded(connection)
+            except BaseException as error:
+                if is_connection_lost(error, pg) and not isinstance(error, OutcomeUnknown):
+                    raise ConnectionLost(str(error)) from error
+                raise
+            finally:
+                _inside.reset(token)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Tx]:
+        """A read-only transaction, for showing things; it may be answered by a replica. Never decide on what it says."""
+        async with self._connection() as (connection, pg):
+            token = _inside.set(True)
+            try:
+                await pg.set_read_only(True)
+                yield Tx(connection, pg)
+            except BaseException as error:
+                if is_connection_lost(error, pg):
+                    raise ConnectionLost(str(error)) from error
+                raise
+            finally:
+                _inside.reset(token)
+                if not pg.closed:
+                    await connection.rollback()
+                    await pg.rollback()
+                    await pg.set_read_only(None)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[tuple[AsyncConnection, psycopg.AsyncConnection[Any]]]:
+        try:
+            connection = await self._engine.connect()
+        except PoolTimeout as error:
+            raise Overloaded from error
+        except (psycopg.OperationalError, DBAPIError) as error:
+            raise ConnectionLost(str(error)) from error
+        try:
+            pg = (await connection.get_raw_connection()).driver_connection
+            assert isinstance(pg, psycopg.AsyncConnection)
+            yield connection, pg
+        finally:
+            if pg.closed or pg.broken:
+                await connection.invalidate()
+            await connection.close()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._engine.dispose()
+
+
+async def _commit_shielded(connection: AsyncConnection) -> None:
+    """COMMIT, never cancelled: psycopg would send the server a cancel, and nobody would know what became of it (rule 7)."""
+    raw = (await connection.get_raw_connection()).driver_connection
+    assert isinstance(raw, psycopg.AsyncConnection)
+    commit = asyncio.ensure_future(raw.commit())
+    try:
+        await asyncio.shield(commit)
+    except asyncio.CancelledError:
+        await asyncio.wait([commit])
+        if commit.done() and not commit.cancelled() and commit.exception() is None:
+            await connection.commit()
+        raise
+    except psycopg.OperationalError as error:
+        if is_connection_lost(error, raw):
+            raise OutcomeUnknown(str(error)) from error
+        raise
+    await connection.commit()
+
+
+@asynccontextmanager
+async def _deadline_before_17(pg: psycopg.AsyncConnection[Any], *, patient: bool) -> AsyncIterator[None]:
+    """Up to PostgreSQL 16 there is no transaction_timeout: a timer of ours closes the connection instead."""
+    if patient or pg.info.server_version >= _TRANSACTION_TIMEOUT_SINCE:
+        yield
+        return
+    timer = asyncio.get_running_loop().call_later(TRANSACTION_TIMEOUT_MS / 1000, pg.pgconn.finish)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _refuse_a_dead_connection(pg: Any, _record: object, _proxy: object) -> None:
+    """An idle connection that has something to read was ended by the server: take another one.
+
+    This replaces a ping for every transaction by a look at the socket, and survives a restart of PostgreSQL.
+    """
+    connection: psycopg.AsyncConnection[Any] = pg.driver_connection
+    if connection.closed or select.select([connection.fileno()], [], [], 0)[0]:
+        raise DisconnectionError("the server closed this connection")

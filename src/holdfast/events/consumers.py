@@ -1,0 +1,118 @@
+"""Reading the log: consumers, whose effects commit with their cursor, followers, whose effects lie outside, and the tail."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+import psycopg
+import structlog
+
+from holdfast.common.errors import Overloaded
+from holdfast.database import Database, OutcomeUnknown, Tx
+from holdfast.database.retries import ConnectionLost
+from holdfast.events import repository
+from holdfast.events.event import Recorded
+from holdfast.events.models import LogPosition
+
+BATCH = 500
+IDLE_WAIT_S = 0.1
+FAILURE_WAIT_S = 1.0
+
+log = structlog.get_logger()
+
+
+class Consumer(Protocol):
+    """Applies each event once: what it writes through ``tx`` and its cursor commit together."""
+
+    name: str
+
+    async def consume(self, tx: Tx, events: Sequence[Recorded]) -> None: ...
+
+
+class Follower(Protocol):
+    """Does something outside the database (empties a cache, say), at least once for each event: repeating it must do no harm."""
+
+    name: str
+
+    async def follow(self, events: Sequence[Recorded]) -> None: ...
+
+
+async def consume_next(database: Database, consumer: Consumer) -> int:
+    """Give a consumer its next batch; returns how many events it was. 0 also while another worker has its turn."""
+    async with database.transaction() as tx:
+        cursor = await repository.lock_cursor(tx, consumer.name)
+        if cursor is None:
+            await repository.open_cursor(tx, consumer.name)
+            cursor = await repository.lock_cursor(tx, consumer.name)
+            if cursor is None:
+                return 0
+        events, end = await repository.read_after(tx, cursor, BATCH)
+        if end == cursor:
+            return 0
+        await consumer.consume(tx, events)
+        await repository.move_cursor(tx, consumer.name, end)
+        return max(len(events), 1)
+
+
+async def follow_next(database: Database, follower: Follower) -> int:
+    """Give a follower its next batch; returns how many events it was."""
+    async with database.transaction() as tx:
+        await repository.open_cursor(tx, follower.name)
+        cursor = await repository.read_cursor(tx, follower.name)
+        events, end = await repository.read_after(tx, cursor, BATCH)
+    if end == cursor:
+        return 0
+    if events:
+        await follower.follow(events)
+    async with database.transaction() as tx:
+        await repository.move_cursor(tx, follower.name, end)
+    return max(len(events), 1)
+
+
+async def run_consumer(database: Database, consumer: Consumer) -> None:
+    """Feed one consumer until cancelled. A failure is logged and its batch tried again."""
+    await _run(consumer.name, lambda: consume_next(database, consumer))
+
+
+async def run_follower(database: Database, follower: Follower) -> None:
+    """Feed one follower until cancelled."""
+    await _run(follower.name, lambda: follow_next(database, follower))
+
+
+async def tail(database: Database, *, wait_s: float = IDLE_WAIT_S, after: LogPosition | None = None) -> AsyncIterator[Sequence[Recorded]]:
+    """New events from now on (or from a place in the log), without a stored cursor: for what each process does for itself."""
+    position = after
+    while True:
+        try:
+            async with database.reading() as tx:
+                position = position or await repository.end_of_log(tx)
+                events, position = await repository.read_after(tx, position, BATCH)
+        except (psycopg.Error, ConnectionLost, Overloaded) as error:
+            log.warning("event_log_unreadable", reason=str(error))
+            await asyncio.sleep(FAILURE_WAIT_S)
+            continue
+        if events:
+            yield events
+        else:
+            await asyncio.sleep(wait_s)
+
+
+async def _run(name: str, step: "Step") -> None:
+    while True:
+        try:
+            done = await step()
+        except (psycopg.Error, ConnectionLost, OutcomeUnknown, Overloaded) as error:
+            log.warning("consumer_waits", consumer=name, reason=str(error))
+            await asyncio.sleep(FAILURE_WAIT_S)
+            continue
+        except Exception:
+            # A fault of ours in one consumer must not end the others, and not lose its event either.
+            log.exception("consumer_failed", consumer=name)
+            await asyncio.sleep(FAILURE_WAIT_S)
+            continue
+        if not done:
+            await asyncio.sleep(IDLE_WAIT_S)
+
+
+class Step(Protocol):
+    async def __call__(self) -> int: ...
