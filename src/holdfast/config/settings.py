@@ -24,39 +24,108 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, populate_by_name=True)
 
-    env: Environment = Field(Environment.DEVELOPMENT, alias="HOLDFAST_ENV", description="`production` refuses to start with secrets meant for development.")
+    env: Environment = Field(
+        Environment.DEVELOPMENT, alias="HOLDFAST_ENV", description="`production` refuses to start with secrets meant for development."
+    )
 
-    database_url: str = Field("", alias="DATABASE_URL", description="libpq URI of PostgreSQL 15 to 18 as the role `holdfast_app`. Unset: `up` starts its own.")
-    database_owner_url: str = Field("", alias="DATABASE_OWNER_URL", description="The same database as the role `holdfast_owner`, for `migrate`.")
+    database_url: str = Field(
+        "", alias="DATABASE_URL", description="libpq URI of PostgreSQL 15 to 18 as the role `holdfast_app`. Unset: `up` starts its own."
+    )
+    database_owner_url: str = Field(
+        "", alias="DATABASE_OWNER_URL", description="The same database as the role `holdfast_owner`, for `migrate`."
+    )
     database_connections: int = Field(10, alias="HOLDFAST_DATABASE_CONNECTIONS", ge=2, le=200, description="Connections of each process.")
     redis_url: str = Field("", alias="REDIS_URL", description="Redis 6.2 or newer. Empty: everything works without it, a little slower.")
 
     host: str = Field("127.0.0.1", alias="HOLDFAST_HOST", description="Address the web server listens on.")
     port: int = Field(8000, alias="HOLDFAST_PORT", ge=0, le=65535, description="Port of the web server.")
-    internal_port: int = Field(0, alias="HOLDFAST_INTERNAL_PORT", ge=0, le=65535, description="Port of `/livez`, `/readyz` and `/metrics`, on loopback. 0: the port of the web server plus one.")
-    public_url: str = Field("", alias="HOLDFAST_PUBLIC_URL", description="The address under which people reach the program, for links. Empty: made from host and port.")
-    trusted_proxies: int = Field(0, alias="HOLDFAST_TRUSTED_PROXIES", ge=0, le=5, description="How many proxies in front add to X-Forwarded-For. 0: the header is ignored.")
+    internal_port: int = Field(
+        0,
+        alias="HOLDFAST_INTERNAL_PORT",
+        ge=0,
+        le=65535,
+        description="Port of `/livez`, `/readyz` and `/metrics`, on loopback. 0: the port of the web server plus one.",
+    )
+    public_url: str = Field(
+        "",
+        alias="HOLDFAST_PUBLIC_URL",
+        description="The address under which people reach the program, for links. Empty: made from host and port.",
+    )
+    trusted_proxies: int = Field(
+        0,
+        alias="HOLDFAST_TRUSTED_PROXIES",
+        ge=0,
+        le=5,
+        description="How many proxies in front add to X-Forwarded-For. 0: the header is ignored.",
+    )
 
-    token_key: SecretStr = Field(SecretStr(DEVELOPMENT_SECRET), alias="HOLDFAST_TOKEN_KEY", description="Secret from which the Ed25519 key of access tokens is derived. At least 32 characters.")
-    token_key_previous: SecretStr = Field(SecretStr(""), alias="HOLDFAST_TOKEN_KEY_PREVIOUS", description="The secret before the present one: its tokens stay valid while you rotate.")
-    vault_key: SecretStr = Field(SecretStr(DEVELOPMENT_SECRET), alias="HOLDFAST_VAULT_KEY", description="Secret that encrypts personal values in the database. At least 32 characters. Losing it loses them.")
-    vault_key_previous: SecretStr = Field(SecretStr(""), alias="HOLDFAST_VAULT_KEY_PREVIOUS", description="The secret before the present one, so that old values can still be read.")
+    token_key: SecretStr = Field(
+        SecretStr(DEVELOPMENT_SECRET),
+        alias="HOLDFAST_TOKEN_KEY",
+        description="Secret from which the Ed25519 key of access tokens is derived. At least 32 characters.",
+    )
+    token_key_previous: SecretStr = Field(
+        SecretStr(""),
+        alias="HOLDFAST_TOKEN_KEY_PREVIOUS",
+        description="The secret before the present one: its tokens stay valid while you rotate.",
+    )
+    vault_key: SecretStr = Field(
+        SecretStr(DEVELOPMENT_SECRET),
+        alias="HOLDFAST_VAULT_KEY",
+        description="Secret that encrypts personal values in the database. At least 32 characters. Losing it loses them.",
+    )
+    vault_key_previous: SecretStr = Field(
+        SecretStr(""),
+        alias="HOLDFAST_VAULT_KEY_PREVIOUS",
+        description="The secret before the present one, so that old values can still be read.",
+    )
 
-    access_token_minutes: int = Field(10, alias="HOLDFAST_ACCESS_TOKEN_MINUTES", ge=1, le=60, description="Life of an access token, in minutes.")
-    refresh_token_days: int = Field(30, alias="HOLDFAST_REFRESH_TOKEN_DAYS", ge=1, le=365, description="Life of a refresh token, in days; each use starts it anew.")
-    code_channel: SecretStr = Field(SecretStr(""), alias="HOLDFAST_CODE_CHANNEL", description="Apprise URL of the service that sends sign-in codes. Empty: codes are printed to the console, which production refuses.")
-    default_region: str = Field("EG", alias="HOLDFAST_DEFAULT_REGION", pattern="^[A-Z]{2}$", description="ISO 3166 region of phone numbers written without a country code.")
-    test_phones: bool = Field(True, alias="HOLDFAST_TEST_PHONES", description="Accept code 000000 for +2010000xxxxx. Only while bound to loopback, never in production, never for an ADMIN.")
+    access_token_minutes: int = Field(
+        10, alias="HOLDFAST_ACCESS_TOKEN_MINUTES", ge=1, le=60, description="Life of an access token, in minutes."
+    )
+    refresh_token_days: int = Field(
+        30, alias="HOLDFAST_REFRESH_TOKEN_DAYS", ge=1, le=365, description="Life of a refresh token, in days; each use starts it anew."
+    )
+    code_channel: SecretStr = Field(
+        SecretStr(""),
+        alias="HOLDFAST_CODE_CHANNEL",
+        description="Apprise URL of the service that sends sign-in codes. Empty: codes go to the console, which production refuses.",
+    )
+    default_region: str = Field(
+        "EG",
+        alias="HOLDFAST_DEFAULT_REGION",
+        pattern="^[A-Z]{2}$",
+        description="ISO 3166 region of phone numbers written without a country code.",
+    )
+    test_phones: bool = Field(
+        True,
+        alias="HOLDFAST_TEST_PHONES",
+        description="Accept code 000000 for +2010000xxxxx. Only while bound to loopback, never in production, never for an ADMIN.",
+    )
 
-    hold_seconds: int = Field(300, alias="HOLDFAST_HOLD_SECONDS", ge=1, le=3600, description="How long a seat is held before payment, in seconds.")
+    hold_seconds: int = Field(
+        300, alias="HOLDFAST_HOLD_SECONDS", ge=1, le=3600, description="How long a seat is held before payment, in seconds."
+    )
     live_holds_max: int = Field(3, alias="HOLDFAST_LIVE_HOLDS_MAX", ge=1, le=100, description="Live holds that one person may have.")
-    service_fee_piastres: int = Field(100, alias="HOLDFAST_SERVICE_FEE_PIASTRES", ge=0, le=100_000, description="Fee for a booking, once, in piastres.")
+    service_fee_piastres: int = Field(
+        100, alias="HOLDFAST_SERVICE_FEE_PIASTRES", ge=0, le=100_000, description="Fee for a booking, once, in piastres."
+    )
 
-    sandbox_gateway_url: str = Field("", alias="HOLDFAST_SANDBOX_GATEWAY_URL", description="Where the sandbox gateway listens. `up` starts one and sets this. Refused in production.")
-    sandbox_gateway_secret: SecretStr = Field(SecretStr(DEVELOPMENT_SECRET), alias="HOLDFAST_SANDBOX_GATEWAY_SECRET", description="Signs the sandbox gateway's webhooks.")
+    sandbox_gateway_url: str = Field(
+        "",
+        alias="HOLDFAST_SANDBOX_GATEWAY_URL",
+        description="Where the sandbox gateway listens. `up` starts one and sets this. Refused in production.",
+    )
+    sandbox_gateway_secret: SecretStr = Field(
+        SecretStr(DEVELOPMENT_SECRET), alias="HOLDFAST_SANDBOX_GATEWAY_SECRET", description="Signs the sandbox gateway's webhooks."
+    )
 
-    log_level: str = Field("info", alias="HOLDFAST_LOG_LEVEL", pattern="^(debug|info|warning|error)$", description="Least level that is logged.")
-    log_json: bool = Field(False, alias="HOLDFAST_LOG_JSON", description="One JSON object a line instead of text for people. Always on in production.")
+    log_level: str = Field(
+        "info", alias="HOLDFAST_LOG_LEVEL", pattern="^(debug|info|warning|error)$", description="Least level that is logged."
+    )
+    log_json: bool = Field(
+        False, alias="HOLDFAST_LOG_JSON", description="One JSON object a line instead of text for people. Always on in production."
+    )
 
     @property
     def is_production(self) -> bool:

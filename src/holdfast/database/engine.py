@@ -111,9 +111,9 @@ class Database:
             raise Overloaded from error
         except (psycopg.OperationalError, DBAPIError) as error:
             raise ConnectionLost(str(error)) from error
+        pg = (await connection.get_raw_connection()).driver_connection
+        assert isinstance(pg, psycopg.AsyncConnection)
         try:
-            pg = (await connection.get_raw_connection()).driver_connection
-            assert isinstance(pg, psycopg.AsyncConnection)
             yield connection, pg
         finally:
             if pg.closed or pg.broken:

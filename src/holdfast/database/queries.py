@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, LiteralString, cast
+from typing import Any, LiteralString
 
 _NAME = re.compile(r"^-- name: (?P<name>[a-z_0-9]+)$", re.MULTILINE)
 # A colon that is neither part of a cast (::text) nor of a literal time (12:30).
@@ -23,7 +23,7 @@ class Query:
         body = "\n".join(line for line in lines if not line.startswith("--"))
         text = _PARAMETER.sub(r"%(\g<name>)s", body.replace("%", "%%")).strip().rstrip(";")
         # The text comes from a file of ours, never from a request.
-        self.text = cast(LiteralString, text)
+        self.text: LiteralString = text  # type: ignore[assignment, unused-ignore]
 
     def __repr__(self) -> str:
         return f"Query({self.name})"

@@ -1,0 +1,144 @@
+-- name: open_pools
+-- New pools, nothing held and nothing sold.
+INSERT INTO pools (id, owner_kind, owner_id, capacity, starts_at, ends_at)
+SELECT * FROM unnest(:ids::uuid[], :owner_kinds::text[], :owner_ids::uuid[], :capacities::integer[],
+                     :starts::timestamptz[], :ends::timestamptz[]);
+
+-- name: lock_lapsed
+-- Lapsed holds that stand in the way of a claim: those on the wanted pools, at most :limit, and whatever the limit those
+-- under the requested ids. Skips locked rows, so it never waits and cannot break the lock order. Lapsed is judged on the
+-- locked row: one that was extended a moment ago is not taken.
+SELECT h.id
+  FROM holds h
+ WHERE h.expires_at <= business_now()
+   AND h.id IN ((SELECT x.id FROM holds x JOIN hold_lines l ON l.hold_id = x.id
+                  WHERE l.pool_id = ANY(:pool_ids) AND x.expires_at <= business_now() LIMIT :limit)
+                UNION ALL
+                SELECT unnest(:hold_ids::uuid[]))
+ ORDER BY h.id
+   FOR UPDATE SKIP LOCKED;
+
+-- name: pools_of_holds
+-- Which pools a set of holds has lines of. The holds are locked, so the answer stays true.
+SELECT DISTINCT pool_id FROM hold_lines WHERE hold_id = ANY(:hold_ids);
+
+-- name: pools_of_sales
+-- Which pools a set of confirmed holds has sold lines of. Their bookings are locked, so the answer stays true.
+SELECT DISTINCT pool_id FROM sold_lines WHERE hold_id = ANY(:hold_ids);
+
+-- name: short_wait
+-- A pool that someone keeps locked must not stop the rest: wait for it a quarter of a second only.
+SELECT set_config('lock_timeout', '250ms', true);
+
+-- name: usual_wait
+-- The wait for every other lock.
+SELECT set_config('lock_timeout', '2s', true);
+
+-- name: lock_pools
+-- All pools of a transaction at once, in the order of their ids: the other way round deadlocks. The rows come back fresh,
+-- whatever the wait was.
+SELECT id, owner_kind, owner_id, capacity, held, sold, version, closed_at
+  FROM pools WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE;
+
+-- name: lock_pools_nobody_has
+-- The same, without those that somebody else has locked.
+SELECT id, owner_kind, owner_id, capacity, held, sold, version, closed_at
+  FROM pools WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED;
+
+-- name: lock_holds
+-- Holds by id, locked in that order.
+SELECT id, expires_at, expires_at > business_now() AS live FROM holds WHERE id = ANY(:ids) ORDER BY id FOR UPDATE;
+
+-- name: lock_some_lapsed
+-- What the worker gives back next: the longest lapsed, those that nobody else is dealing with.
+SELECT id FROM holds WHERE expires_at <= business_now() ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED;
+
+-- name: grant
+-- Holds with their lines, and the counters of their pools. Deadlines count from this statement.
+WITH counted AS (
+    UPDATE pools p SET held = p.held + d.quantity, version = p.version + 1
+      FROM unnest(:pool_ids::uuid[], :pool_quantities::integer[]) AS d (pool_id, quantity)
+     WHERE p.id = d.pool_id
+), lines AS (
+    INSERT INTO hold_lines (hold_id, pool_id, quantity)
+    SELECT * FROM unnest(:line_holds::uuid[], :line_pools::uuid[], :line_quantities::integer[])
+)
+INSERT INTO holds (id, expires_at, created_at)
+SELECT h.id, business_now() + h.lifetime, business_now()
+  FROM unnest(:hold_ids::uuid[], :lifetimes::interval[]) AS h (id, lifetime)
+RETURNING id, expires_at, true AS live;
+
+-- name: give_back_held
+-- Ends holds: removes them and their lines, and takes exactly those lines off the counters. Holds and pools are locked.
+WITH gone AS (
+    DELETE FROM holds WHERE id = ANY(:hold_ids)
+), lines AS (
+    DELETE FROM hold_lines WHERE hold_id = ANY(:hold_ids) RETURNING hold_id, pool_id, quantity
+), counted AS (
+    UPDATE pools p SET held = p.held - d.quantity, version = p.version + 1
+      FROM (SELECT pool_id, sum(quantity) AS quantity FROM lines GROUP BY pool_id) d
+     WHERE p.id = d.pool_id
+)
+SELECT hold_id, pool_id, quantity FROM lines;
+
+-- name: confirm
+-- Held becomes sold, for those holds that live, have their lines and touch no closed pool. Holds and pools are locked, so
+-- this statement waits for nothing and its snapshot is fresh. Returns the lines that were sold.
+WITH live AS (
+    SELECT h.id FROM holds h
+     WHERE h.id = ANY(:hold_ids) AND h.expires_at > business_now()
+       AND NOT EXISTS (SELECT FROM hold_lines l JOIN pools p ON p.id = l.pool_id WHERE l.hold_id = h.id AND p.closed_at IS NOT NULL)
+), gone AS (
+    DELETE FROM holds WHERE id IN (SELECT id FROM live)
+), lines AS (
+    DELETE FROM hold_lines WHERE hold_id IN (SELECT id FROM live) RETURNING hold_id, pool_id, quantity
+), sales AS (
+    INSERT INTO sold_lines (hold_id, pool_id, quantity) SELECT hold_id, pool_id, quantity FROM lines
+), counted AS (
+    UPDATE pools p SET held = p.held - d.quantity, sold = p.sold + d.quantity, version = p.version + 1
+      FROM (SELECT pool_id, sum(quantity) AS quantity FROM lines GROUP BY pool_id) d
+     WHERE p.id = d.pool_id
+)
+SELECT hold_id, pool_id, quantity FROM lines;
+
+-- name: give_back_sold
+-- Sold lines become free again. Their bookings and pools are locked.
+WITH lines AS (
+    DELETE FROM sold_lines WHERE hold_id = ANY(:hold_ids) RETURNING hold_id, pool_id, quantity
+), counted AS (
+    UPDATE pools p SET sold = p.sold - d.quantity, version = p.version + 1
+      FROM (SELECT pool_id, sum(quantity) AS quantity FROM lines GROUP BY pool_id) d
+     WHERE p.id = d.pool_id
+)
+SELECT hold_id, pool_id, quantity FROM lines;
+
+-- name: extend
+-- Moves the deadline of a live hold, later only. Returns it; no row where the hold lapsed or is gone.
+UPDATE holds SET expires_at = greatest(expires_at, :until) WHERE id = :id AND expires_at > business_now()
+RETURNING id, expires_at, true AS live;
+
+-- name: close
+-- From now on nobody can claim or confirm on these pools. They are locked by the caller.
+UPDATE pools SET closed_at = business_now(), version = version + 1 WHERE id = ANY(:ids) AND closed_at IS NULL;
+
+-- name: free
+-- What each pool has to offer; a lapsed hold that was not yet given back counts as free.
+SELECT p.id AS pool, p.capacity, p.sold, p.version, p.closed_at IS NOT NULL AS closed,
+       p.capacity - p.sold - p.held + coalesce((SELECT sum(l.quantity) FROM hold_lines l JOIN holds h ON h.id = l.hold_id
+                                                 WHERE l.pool_id = p.id AND h.expires_at <= business_now()), 0)::integer AS free
+  FROM pools p WHERE p.id = ANY(:ids);
+
+-- name: next_deadlines
+-- When the next live hold on each of these pools lapses.
+SELECT l.pool_id, min(h.expires_at) AS at
+  FROM hold_lines l JOIN holds h ON h.id = l.hold_id
+ WHERE l.pool_id = ANY(:pool_ids) AND h.expires_at > business_now()
+ GROUP BY l.pool_id;
+
+-- name: next_deadline
+-- Seconds until the next hold lapses, negative where one has lapsed; no value where there is no hold.
+SELECT extract(epoch FROM min(expires_at) - business_now())::float8 FROM holds;
+
+-- name: holds_on_pools
+-- Holds, live or lapsed, on these pools, at most :limit: what closing gives back, batch by batch.
+SELECT DISTINCT l.hold_id FROM hold_lines l WHERE l.pool_id = ANY(:pool_ids) ORDER BY l.hold_id LIMIT :limit;

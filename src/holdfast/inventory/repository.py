@@ -1,0 +1,134 @@
+"""The statements of the core, one function each."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from msgspec import Struct
+
+from holdfast.database import Tx, queries
+from holdfast.inventory.models import ClaimRequest, Free, Hold, HoldId, MovedLine, NewPool, Pool, PoolId
+
+SQL = queries(__file__)
+
+LAPSED_MAX = 500
+"""How many lapsed holds one claim gives back at most; the worker does the rest."""
+
+
+class _PoolRow(Struct, frozen=True):
+    pool_id: PoolId
+
+
+class _HoldRow(Struct, frozen=True):
+    id: HoldId
+
+
+class _HoldOfPoolRow(Struct, frozen=True):
+    hold_id: HoldId
+
+
+class _DeadlineRow(Struct, frozen=True):
+    pool_id: PoolId
+    at: datetime
+
+
+async def open_pools(tx: Tx, pools: Sequence[NewPool]) -> None:
+    await tx.run(
+        SQL.open_pools,
+        ids=[pool.id for pool in pools],
+        owner_kinds=[pool.owner_kind for pool in pools],
+        owner_ids=[pool.owner_id for pool in pools],
+        capacities=[pool.capacity for pool in pools],
+        starts=[pool.starts_at for pool in pools],
+        ends=[pool.ends_at for pool in pools],
+    )
+
+
+async def lock_lapsed(tx: Tx, pool_ids: Sequence[PoolId], hold_ids: Sequence[HoldId]) -> list[HoldId]:
+    rows = await tx.all(SQL.lock_lapsed, _HoldRow, pool_ids=list(pool_ids), hold_ids=list(hold_ids), limit=LAPSED_MAX)
+    return [row.id for row in rows]
+
+
+async def lock_some_lapsed(tx: Tx, limit: int) -> list[HoldId]:
+    return [row.id for row in await tx.all(SQL.lock_some_lapsed, _HoldRow, limit=limit)]
+
+
+async def pools_of_holds(tx: Tx, hold_ids: Sequence[HoldId]) -> list[PoolId]:
+    return [row.pool_id for row in await tx.all(SQL.pools_of_holds, _PoolRow, hold_ids=list(hold_ids))]
+
+
+async def pools_of_sales(tx: Tx, hold_ids: Sequence[HoldId]) -> list[PoolId]:
+    return [row.pool_id for row in await tx.all(SQL.pools_of_sales, _PoolRow, hold_ids=list(hold_ids))]
+
+
+async def lock_pools(tx: Tx, pool_ids: Sequence[PoolId]) -> dict[PoolId, Pool]:
+    async with tx.pipeline():
+        await tx.run(SQL.short_wait)
+        pools = await tx.all(SQL.lock_pools, Pool, ids=list(pool_ids))
+        await tx.run(SQL.usual_wait)
+    return {pool.id: pool for pool in pools}
+
+
+async def lock_pools_nobody_has(tx: Tx, pool_ids: Sequence[PoolId]) -> dict[PoolId, Pool]:
+    return {pool.id: pool for pool in await tx.all(SQL.lock_pools_nobody_has, Pool, ids=list(pool_ids))}
+
+
+async def lock_holds(tx: Tx, hold_ids: Sequence[HoldId]) -> dict[HoldId, Hold]:
+    return {hold.id: hold for hold in await tx.all(SQL.lock_holds, Hold, ids=list(hold_ids))}
+
+
+async def grant(tx: Tx, requests: Sequence[ClaimRequest]) -> dict[HoldId, Hold]:
+    lines = [(request.hold, line.pool, line.quantity) for request in requests for line in request.lines]
+    taken: Counter[PoolId] = Counter()
+    for _, pool, quantity in lines:
+        taken[pool] += quantity
+    holds = await tx.all(
+        SQL.grant,
+        Hold,
+        hold_ids=[request.hold for request in requests],
+        lifetimes=[request.lifetime for request in requests],
+        line_holds=[hold for hold, _, _ in lines],
+        line_pools=[pool for _, pool, _ in lines],
+        line_quantities=[quantity for _, _, quantity in lines],
+        pool_ids=list(taken),
+        pool_quantities=list(taken.values()),
+    )
+    return {hold.id: hold for hold in holds}
+
+
+async def give_back_held(tx: Tx, hold_ids: Sequence[HoldId]) -> list[MovedLine]:
+    return await tx.all(SQL.give_back_held, MovedLine, hold_ids=list(hold_ids))
+
+
+async def give_back_sold(tx: Tx, hold_ids: Sequence[HoldId]) -> list[MovedLine]:
+    return await tx.all(SQL.give_back_sold, MovedLine, hold_ids=list(hold_ids))
+
+
+async def confirm(tx: Tx, hold_ids: Sequence[HoldId]) -> list[MovedLine]:
+    return await tx.all(SQL.confirm, MovedLine, hold_ids=list(hold_ids))
+
+
+async def extend(tx: Tx, hold_id: HoldId, until: datetime) -> Hold | None:
+    return await tx.first(SQL.extend, Hold, id=hold_id, until=until)
+
+
+async def close(tx: Tx, pool_ids: Sequence[PoolId]) -> None:
+    await tx.run(SQL.close, ids=list(pool_ids))
+
+
+async def free(tx: Tx, pool_ids: Sequence[PoolId]) -> dict[PoolId, Free]:
+    return {found.pool: found for found in await tx.all(SQL.free, Free, ids=list(pool_ids))}
+
+
+async def next_deadlines(tx: Tx, pool_ids: Sequence[PoolId]) -> Mapping[PoolId, datetime]:
+    rows = await tx.all(SQL.next_deadlines, _DeadlineRow, pool_ids=list(pool_ids))
+    return {row.pool_id: row.at for row in rows}
+
+
+async def seconds_until_next_deadline(tx: Tx) -> float | None:
+    seconds: float | None = await tx.value(SQL.next_deadline)
+    return seconds
+
+
+async def holds_on_pools(tx: Tx, pool_ids: Sequence[PoolId], limit: int) -> list[HoldId]:
+    return [row.hold_id for row in await tx.all(SQL.holds_on_pools, _HoldOfPoolRow, pool_ids=list(pool_ids), limit=limit)]

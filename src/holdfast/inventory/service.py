@@ -1,0 +1,165 @@
+"""Taking units and giving them back, for sets of requests, inside the caller's transaction.
+
+The order of locks is in ``docs/explain/locking.md``: holds, bookings, pools. A transaction locks pools once, all at a time;
+``confirm``, ``release``, ``give_back`` and ``extend`` lock nothing and want the rows locked.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from holdfast.database import Tx
+from holdfast.inventory import repository
+from holdfast.inventory.decision import decide
+from holdfast.inventory.models import Claim, ClaimRequest, Free, Hold, HoldId, MovedLine, NewPool, Pool, PoolId
+
+
+class HoldOwner(Protocol):
+    """Whoever made the holds: told, inside the same commit, that lapsed ones were given back."""
+
+    async def given_back(self, tx: Tx, hold_ids: Sequence[HoldId], pools: Mapping[PoolId, Pool]) -> None: ...
+
+
+class NobodyOwnsHolds:
+    """The owner until wiring names one: there are no holds yet."""
+
+    async def given_back(self, tx: Tx, hold_ids: Sequence[HoldId], pools: Mapping[PoolId, Pool]) -> None:
+        raise AssertionError(f"nobody to tell about {len(hold_ids)} lapsed holds")
+
+
+class Inventory:
+    """The core. ``owner`` is wired in once, by ``app/wiring.py``."""
+
+    def __init__(self) -> None:
+        self.owner: HoldOwner = NobodyOwnsHolds()
+
+    async def open_pools(self, tx: Tx, pools: Sequence[NewPool]) -> None:
+        """Open new pools, nothing held and nothing sold."""
+        await repository.open_pools(tx, pools)
+
+    async def claim(self, tx: Tx, requests: Sequence[ClaimRequest], also: Sequence[PoolId] = ()) -> Claim:
+        """Take units for each request, all lines or none, in order of arrival; lapsed holds in the way are given back.
+
+        ``also`` are pools of lines that the caller will give back in the same transaction: they are locked too. Locks lapsed
+        holds without waiting, then every pool. Raises psycopg's LockNotAvailable where a pool stays locked for 250 ms.
+        """
+        wanted = {line.pool for request in requests for line in request.lines} | set(also)
+        lapsed = await repository.lock_lapsed(tx, sorted(wanted), [request.hold for request in requests])
+        if lapsed:
+            wanted |= set(await repository.pools_of_holds(tx, lapsed))
+        pools = await repository.lock_pools(tx, sorted(wanted))
+        returned = await repository.give_back_held(tx, lapsed) if lapsed else []
+        pools = _after(pools, held=_by_pool(returned, sign=-1))
+        granted, refused = decide(requests, pools)
+        holds = await repository.grant(tx, granted) if granted else {}
+        pools = _after(pools, held=_taken(granted))
+        if lapsed:
+            await self.owner.given_back(tx, lapsed, pools)
+        short = sorted({shortage.pool for shortage in refused.values() if not shortage.closed})
+        if short:
+            deadlines = await repository.next_deadlines(tx, short)
+            refused = {
+                hold: msgspec.structs.replace(shortage, may_free_up_at=deadlines.get(shortage.pool)) for hold, shortage in refused.items()
+            }
+        return Claim(holds, refused, pools)
+
+    async def lock_holds(self, tx: Tx, hold_ids: Sequence[HoldId]) -> Mapping[HoldId, Hold]:
+        """Lock holds, by id; those that are gone are not in the answer."""
+        return await repository.lock_holds(tx, hold_ids) if hold_ids else {}
+
+    async def lock_pools(self, tx: Tx, pool_ids: Sequence[PoolId]) -> Mapping[PoolId, Pool]:
+        """Lock pools, by id, once per transaction; they come back fresh."""
+        return await repository.lock_pools(tx, sorted(pool_ids)) if pool_ids else {}
+
+    async def pools_of(self, tx: Tx, hold_ids: Sequence[HoldId]) -> list[PoolId]:
+        """The pools that holds have lines of, and those that they sold, for ``lock_pools``."""
+        if not hold_ids:
+            return []
+        held = await repository.pools_of_holds(tx, hold_ids)
+        sold = await repository.pools_of_sales(tx, hold_ids)
+        return sorted({*held, *sold})
+
+    async def confirm(self, tx: Tx, hold_ids: Sequence[HoldId]) -> dict[HoldId, list[MovedLine]]:
+        """Held becomes sold. A hold that lapsed, is gone or touches a closed pool is not in the answer and keeps what it has."""
+        return _by_hold(await repository.confirm(tx, hold_ids)) if hold_ids else {}
+
+    async def release(self, tx: Tx, hold_ids: Sequence[HoldId]) -> list[MovedLine]:
+        """End holds, live or lapsed, and give their lines back."""
+        return await repository.give_back_held(tx, hold_ids) if hold_ids else []
+
+    async def give_back(self, tx: Tx, hold_ids: Sequence[HoldId]) -> list[MovedLine]:
+        """Give back what was sold under these holds."""
+        return await repository.give_back_sold(tx, hold_ids) if hold_ids else []
+
+    async def extend(self, tx: Tx, hold_id: HoldId, until: datetime) -> Hold | None:
+        """Move the deadline of a live hold, later only; None where it lapsed."""
+        return await repository.extend(tx, hold_id, until)
+
+    async def close(self, tx: Tx, pool_ids: Sequence[PoolId]) -> None:
+        """Sets ``closed_at`` and nothing else; the pools are locked. Claims and confirmations are refused from here on."""
+        await repository.close(tx, pool_ids)
+
+    async def expire(self, tx: Tx, limit: int) -> int:
+        """Give back at most ``limit`` lapsed holds, the longest lapsed first; returns how many it were.
+
+        Waits for nothing. A hold of which one pool is not to be had now is left for the next time.
+        """
+        lapsed = await repository.lock_some_lapsed(tx, limit)
+        if not lapsed:
+            return 0
+        wanted = await repository.pools_of_holds(tx, lapsed)
+        pools = await repository.lock_pools_nobody_has(tx, wanted)
+        if len(pools) < len(wanted):
+            busy = [pool_id for pool_id in wanted if pool_id not in pools]
+            stuck = set(await repository.holds_on_pools(tx, busy, limit=1_000_000))
+            lapsed = [hold_id for hold_id in lapsed if hold_id not in stuck]
+            if not lapsed:
+                return 0
+        returned = await repository.give_back_held(tx, lapsed)
+        await self.owner.given_back(tx, lapsed, _after(pools, held=_by_pool(returned, sign=-1)))
+        return len(lapsed)
+
+    async def free(self, tx: Tx, pool_ids: Sequence[PoolId]) -> Mapping[PoolId, Free]:
+        """What pools have to offer, for showing: capacity less sold less live holds."""
+        return await repository.free(tx, pool_ids) if pool_ids else {}
+
+    async def seconds_until_next_deadline(self, tx: Tx) -> float | None:
+        """How long the worker may sleep before the next hold lapses; None where there is no hold."""
+        return await repository.seconds_until_next_deadline(tx)
+
+    async def holds_on(self, tx: Tx, pool_ids: Sequence[PoolId], limit: int) -> list[HoldId]:
+        """At most ``limit`` holds, live or lapsed, on these pools: what closing gives back."""
+        return await repository.holds_on_pools(tx, pool_ids, limit)
+
+
+def _by_hold(lines: Sequence[MovedLine]) -> dict[HoldId, list[MovedLine]]:
+    found: dict[HoldId, list[MovedLine]] = {}
+    for line in lines:
+        found.setdefault(line.hold_id, []).append(line)
+    return found
+
+
+def _by_pool(lines: Sequence[MovedLine], sign: int) -> Counter[PoolId]:
+    moved: Counter[PoolId] = Counter()
+    for line in lines:
+        moved[line.pool_id] += sign * line.quantity
+    return moved
+
+
+def _taken(granted: Sequence[ClaimRequest]) -> Counter[PoolId]:
+    taken: Counter[PoolId] = Counter()
+    for request in granted:
+        for line in request.lines:
+            taken[line.pool] += line.quantity
+    return taken
+
+
+def _after(pools: Mapping[PoolId, Pool], *, held: Mapping[PoolId, int]) -> dict[PoolId, Pool]:
+    """The locked pools as they stand after a statement of ours moved ``held``, which raised the version of each by one."""
+    return {
+        pool.id: msgspec.structs.replace(pool, held=pool.held + held[pool.id], version=pool.version + 1) if pool.id in held else pool
+        for pool in pools.values()
+    }
