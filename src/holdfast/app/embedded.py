@@ -29,6 +29,7 @@ import msgspec
 import psycopg
 from psycopg import pq
 
+from holdfast.app.faults import Fault
 from holdfast.app.leash import leashed
 
 STATE = Path("/var/lib/holdfast")
@@ -40,8 +41,8 @@ _BUILTIN_LOCALES_SINCE = 17
 _ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
 
-class EmbeddedFault(Exception):
-    """A server of our own cannot run; the message is for the person at the terminal and says what to do."""
+class EmbeddedFault(Fault):
+    """A server of our own cannot run."""
 
 
 class InUse(EmbeddedFault):

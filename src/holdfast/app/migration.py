@@ -14,6 +14,7 @@ from psycopg import errors, sql
 from sqlalchemy import Connection, NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
+from holdfast.app.faults import Fault
 from holdfast.database.partitions import ensure_partitions
 
 MIGRATIONS = Path(__file__).parents[3] / "migrations"
@@ -22,8 +23,8 @@ LOCK_ATTEMPTS = 15
 _ONE_AT_A_TIME = 0x686F6C64666173  # "holdfas": two migrating at once would only stumble over each other.
 
 
-class MigrationFault(Exception):
-    """The database cannot be migrated; the message says what to do."""
+class MigrationFault(Fault):
+    """The database cannot be migrated."""
 
 
 def migrate(owner_url: str, revision: str = "head", *, migrations: Path = MIGRATIONS) -> list[str]:
