@@ -180,6 +180,7 @@ class Server:
 
     name: str
     stop_signal: signal.Signals
+    kill_signal: signal.Signals = signal.SIGKILL
 
     def __init__(self, account: Account | None) -> None:
         self.account = account
@@ -228,7 +229,7 @@ class Server:
             try:
                 self._child.wait(STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:
-                self._child.send_signal(signal.SIGQUIT)
+                self._child.send_signal(self.kill_signal)
                 self._child.wait(STOP_TIMEOUT_S)
         self._child = None
 
@@ -243,6 +244,8 @@ class PostgresServer(Server):
     name = "postgres"
     # A fast shutdown: open transactions are rolled back, nothing waits for clients.
     stop_signal = signal.SIGINT
+    # The quickest end that still takes its own children along.
+    kill_signal = signal.SIGQUIT
 
     def __init__(
         self,
@@ -372,7 +375,7 @@ class PostgresServer(Server):
         except (FileNotFoundError, ValueError):
             pid = 0
         if pid and _works_in(pid, self.directory):
-            for ending in (signal.SIGINT, signal.SIGQUIT):
+            for ending in (self.stop_signal, self.kill_signal):
                 os.kill(pid, ending)
                 deadline = time.monotonic() + STOP_TIMEOUT_S
                 while _works_in(pid, self.directory) and time.monotonic() < deadline:

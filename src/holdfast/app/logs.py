@@ -115,6 +115,12 @@ def _mask_event(_logger: WrappedLogger, _method: str, event: EventDict) -> Event
     return {key: MASK if _is_secret(key) else mask(value) for key, value in event.items()}
 
 
+def _drop_colours(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """uvicorn adds its message a second time, in colours."""
+    event.pop("color_message", None)
+    return event
+
+
 # Libraries that log every request or job, and whose lines quote what was sent.
 _CHATTY = (
     "apprise",
@@ -127,6 +133,7 @@ _CHATTY = (
     "socketio.server",
     "sqlalchemy",
     "uvicorn.access",
+    "uvicorn.error",
 )
 
 
@@ -151,7 +158,7 @@ def configure(settings: Settings) -> None:
                 "ours": {
                     "()": structlog.stdlib.ProcessorFormatter,
                     "foreign_pre_chain": [*shared[:2], structlog.stdlib.ExtraAdder(), *shared[2:]],
-                    "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, _mask_event, renderer],
+                    "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, _drop_colours, _mask_event, renderer],
                 }
             },
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "ours", "stream": "ext://sys.stderr"}},

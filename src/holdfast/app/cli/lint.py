@@ -1,0 +1,33 @@
+"""``holdfast lint``."""
+
+
+def lint() -> None:
+    """Check style, types, the direction of imports, and the SQL of the migrations."""
+    import os
+    import subprocess
+    import sys
+    import tempfile
+    from pathlib import Path
+
+    from holdfast.app.migration import migration_sql
+    from holdfast.app.running import CHECKOUT
+
+    programs = Path(sys.prefix) / "bin"
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT / "src")}
+    with tempfile.TemporaryDirectory() as directory:
+        written = Path(directory) / "migrations.sql"
+        written.write_text(migration_sql())
+        checks = [
+            ["ruff", "check", "."],
+            ["ruff", "format", "--check", "."],
+            ["mypy"],
+            ["lint-imports"],
+            ["squawk", "--config", str(CHECKOUT / ".squawk.toml"), str(written)],
+        ]
+        failed = []
+        for name, *arguments in checks:
+            print(f"$ {' '.join([name, *arguments])}", flush=True)
+            if subprocess.run([programs / name, *arguments], cwd=CHECKOUT, env=environment, check=False).returncode != 0:
+                failed.append(name)
+    if failed:
+        raise SystemExit(f"Failed: {', '.join(failed)}")

@@ -1,0 +1,40 @@
+"""``holdfast serve``."""
+
+from typing import Annotated
+
+import typer
+
+GRACE_S = 5
+KEEP_ALIVE_S = 65
+BACKLOG = 2048
+
+
+def serve(
+    socket: Annotated[int, typer.Option(hidden=True, help="The number of an open listening socket, handed over by `up`.")] = -1,
+) -> None:
+    """Run the web server: the HTTP interface and Socket.IO."""
+    from socket import socket as open_socket
+
+    import uvicorn
+
+    from holdfast.app import logs
+    from holdfast.app.http import create_app
+    from holdfast.app.preflight import check_database
+    from holdfast.app.settings import load_settings
+
+    settings = load_settings()
+    logs.configure(settings)
+    check_database(settings.database_url)
+    config = uvicorn.Config(
+        create_app(settings),
+        host=settings.host, port=settings.port, backlog=BACKLOG,
+        loop="uvloop", http="httptools", ws="websockets-sansio", lifespan="on",
+        log_config=None, access_log=False,
+        # The app itself reads X-Forwarded-For, as far as HOLDFAST_TRUSTED_PROXIES says.
+        proxy_headers=False, server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S, timeout_graceful_shutdown=GRACE_S,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    server.run(sockets=[open_socket(fileno=socket)] if socket >= 0 else None)
+    if not server.started:
+        raise SystemExit(1)
