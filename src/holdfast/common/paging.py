@@ -10,7 +10,8 @@ from typing import Generic, TypeVar
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from holdfast.common.errors import Invalid
+from holdfast.common.errors import Invalid, NotFound
+from holdfast.common.ids import Id
 
 LIMIT_DEFAULT = 20
 LIMIT_MAX = 100
@@ -19,6 +20,7 @@ _SEAL_BYTES = 6
 T = TypeVar("T")
 R = TypeVar("R")
 V = TypeVar("V")
+K = TypeVar("K", bound=Id)
 
 
 class PageRequest(Struct, frozen=True):
@@ -26,6 +28,16 @@ class PageRequest(Struct, frozen=True):
 
     limit: int = LIMIT_DEFAULT
     cursor: str | None = None
+
+    def after(self, kind: type[K]) -> K | None:
+        """The id that the page begins after, in a list whose cursor is one id. Raises Invalid, also for another list's cursor."""
+        if self.cursor is None:
+            return None
+        (text,) = decode_cursor(self.cursor, parts=1)
+        try:
+            return kind.parse(text)
+        except (ValueError, NotFound):
+            raise _foreign() from None
 
 
 class Page(Struct, Generic[T], frozen=True):

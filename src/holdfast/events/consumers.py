@@ -97,6 +97,18 @@ async def tail(database: Database, *, wait_s: float = IDLE_WAIT_S, after: LogPos
             await asyncio.sleep(wait_s)
 
 
+async def end_of_log(database: Database) -> LogPosition:
+    """Where a reader begins that wants only what is new."""
+    async with database.reading() as tx:
+        return await repository.end_of_log(tx)
+
+
+async def read_on(database: Database, after: LogPosition) -> tuple[Sequence[Recorded], LogPosition]:
+    """One batch of what stands after a place in the log, and where it ends: at ``after`` itself when there is nothing more."""
+    async with database.reading() as tx:
+        return await repository.read_after(tx, after, BATCH)
+
+
 async def _run(name: str, step: "Step") -> None:
     while True:
         try:

@@ -1,6 +1,8 @@
 """The log of what happened, and how far each consumer has read it."""
 
+import re
 from datetime import datetime
+from typing import Self
 from uuid import UUID
 
 from msgspec import Struct
@@ -10,6 +12,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import UserDefinedType
 
 from holdfast.database.base import Base
+
+_WRITTEN = re.compile(r"(\d{1,10})-(\d{1,19})-(\d{1,19})", re.ASCII)
+_EPOCH_MAX = 2**31 - 1
+_BIGINT_MAX = 2**63 - 1
 
 
 class Xid8(UserDefinedType[int]):
@@ -70,6 +76,17 @@ class LogPosition(Struct, frozen=True, order=True):
 
     def __str__(self) -> str:
         return f"{self.epoch}-{self.xid}-{self.position}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what ``str`` wrote. Raises ValueError."""
+        written = _WRITTEN.fullmatch(text)
+        if written is None:
+            raise ValueError(f"Not a place in the log: {text!r}")
+        epoch, xid, position = (int(number) for number in written.groups())
+        if epoch > _EPOCH_MAX or max(xid, position) > _BIGINT_MAX:
+            raise ValueError(f"Not a place in the log: {text!r}")
+        return cls(epoch, xid, position)
 
 
 START_OF_LOG = LogPosition(0, 0, 0)
