@@ -49,7 +49,8 @@ def migrate(owner_url: str, revision: str = "head", *, migrations: Path = MIGRAT
                 except DBAPIError as error:
                     connection.rollback()
                     if not isinstance(error.orig, errors.LockNotAvailable):
-                        raise
+                        at = f"after revision {_revision(connection) or 'none'}"
+                        raise MigrationFault(f"A migration failed {at}, and changed nothing: {error.orig}\n{error.statement}") from error
                 except errors.LockNotAvailable:
                     connection.rollback()
                 if attempt == LOCK_ATTEMPTS:
