@@ -1,0 +1,18 @@
+"""Double entry: every capture, fee, refund and payout, as transactions that sum to zero."""
+
+from holdfast.ledger.models import FEES, PAYOUTS_DUE, REFUNDS_DUE, Account, AccountKind, Entry, Purpose, Transaction, Unbalanced
+from holdfast.ledger.repository import balance, post
+
+__all__ = [
+    "FEES",
+    "PAYOUTS_DUE",
+    "REFUNDS_DUE",
+    "Account",
+    "AccountKind",
+    "Entry",
+    "Purpose",
+    "Transaction",
+    "Unbalanced",
+    "balance",
+    "post",
+]

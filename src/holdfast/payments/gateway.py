@@ -1,0 +1,152 @@
+"""Who moves the money: the protocol between ``payments`` and each gateway.
+
+Only ``payments/gateways/*`` know a vendor. A gateway is never called inside a transaction.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from msgspec import Struct
+
+from holdfast.common.errors import Refusal
+from holdfast.common.money import Amount
+from holdfast.payments.models import Method, PaymentId, RefundId
+
+
+class Captured(Struct, frozen=True, tag=True):
+    """The gateway has the money: the only final word about a charge. ``amount`` is what it took."""
+
+    amount: Amount
+    reference: str
+
+
+class Pending(Struct, frozen=True, tag=True):
+    """Not decided yet. ``next_action`` is where the payer goes to decide it (3-D Secure), None where there is only to wait."""
+
+    reference: str | None = None
+    next_action: str | None = None
+
+
+class Declined(Struct, frozen=True, tag=True):
+    """No. ``reason`` is a word of the gateway's to be shown to the payer."""
+
+    reason: str
+    reference: str | None = None
+
+
+class Unknown(Struct, frozen=True, tag=True):
+    """Nobody knows: a timeout, a broken connection, an answer that makes no sense. Never taken for a no."""
+
+    why: str
+
+
+class Refunded(Struct, frozen=True, tag=True):
+    """The gateway gave the money back."""
+
+    reference: str
+
+
+Outcome = Captured | Pending | Declined | Unknown
+RefundOutcome = Refunded | Pending | Declined | Unknown
+
+
+class ForgedWebhook(Refusal):
+    """The signature of this message is not the gateway's, or it is too old. Nothing was kept of it."""
+
+    code = "forged_webhook"
+    status = 401
+
+
+class PaymentFact(Struct, frozen=True, tag=True):
+    """What a message says about a payment of ours."""
+
+    payment: PaymentId
+    outcome: Outcome
+
+
+class RefundFact(Struct, frozen=True, tag=True):
+    """What a message says about a refund of ours."""
+
+    refund: RefundId
+    outcome: RefundOutcome
+
+
+class WebhookFact(Struct, frozen=True):
+    """One message: its id at the gateway, and what it says. A message about something that is not ours says nothing."""
+
+    event_id: str
+    facts: tuple[PaymentFact | RefundFact, ...] = ()
+
+
+class SettledKind(StrEnum):
+    CAPTURE = "CAPTURE"
+    REFUND = "REFUND"
+
+
+class SettledItem(Struct, frozen=True):
+    """A movement of money at the gateway, under our id of it (a payment's or a refund's)."""
+
+    kind: SettledKind
+    id: PaymentId | RefundId
+    payment: PaymentId
+    amount: Amount
+    reference: str
+    at: datetime
+
+
+class Gateway(Protocol):
+    """A payment gateway. Every method but ``read_webhook`` talks to the network and never raises for what the network does."""
+
+    name: str
+    supports: frozenset[Method]
+
+    async def charge(self, payment: PaymentId, amount: Amount, source: str, return_url: str | None) -> Outcome:
+        """Take money. Our id is the idempotency key: repeating it never takes twice.
+
+        ``source`` is the token of a means of payment, from the gateway's own page or library. ``return_url`` is where the
+        payer comes back to after 3-D Secure.
+        """
+        ...
+
+    async def refund(self, refund: RefundId, payment: PaymentId, amount: Amount) -> RefundOutcome:
+        """Give money of a payment back. Our id is the idempotency key: repeating it is how one asks what became of it."""
+        ...
+
+    async def find(self, payment: PaymentId) -> Outcome | None:
+        """What became of a charge, by our id; None where the gateway never heard of it."""
+        ...
+
+    def list_settled(self, since: datetime) -> AsyncIterator[SettledItem]:
+        """Every movement from a time on, in order. Raises GatewayDown where it cannot be told."""
+        ...
+
+    def read_webhook(self, headers: Mapping[str, str], body: bytes) -> Sequence[WebhookFact]:
+        """Verify a message and read it. Raises ForgedWebhook."""
+        ...
+
+
+class GatewayDown(Exception):
+    """The gateway did not answer a question that only it can answer."""
+
+
+class Gateways:
+    """Every gateway that is wired, by name. Of two that take a method the first one is asked."""
+
+    def __init__(self, *gateways: Gateway) -> None:
+        self._by_name = {gateway.name: gateway for gateway in gateways}
+
+    def __getitem__(self, name: str) -> Gateway:
+        return self._by_name[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._by_name
+
+    def taking(self, method: Method) -> Gateway | None:
+        """The gateway that is asked for a method; None where nobody takes it."""
+        return next((gateway for gateway in self._by_name.values() if method in gateway.supports), None)
+
+    def methods(self) -> list[Method]:
+        """Every method that somebody takes."""
+        return sorted(set().union(*(gateway.supports for gateway in self._by_name.values())))
