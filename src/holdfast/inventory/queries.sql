@@ -22,6 +22,10 @@ SELECT h.id
 -- Which pools a set of holds has lines of. The holds are locked, so the answer stays true.
 SELECT DISTINCT pool_id FROM hold_lines WHERE hold_id = ANY(:hold_ids);
 
+-- name: lines_of_holds
+-- The lines of a set of holds.
+SELECT hold_id, pool_id, quantity FROM hold_lines WHERE hold_id = ANY(:hold_ids) ORDER BY hold_id, pool_id;
+
 -- name: pools_of_sales
 -- Which pools a set of confirmed holds has sold lines of. Their bookings are locked, so the answer stays true.
 SELECT DISTINCT pool_id FROM sold_lines WHERE hold_id = ANY(:hold_ids);

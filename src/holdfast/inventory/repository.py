@@ -57,6 +57,10 @@ async def pools_of_holds(tx: Tx, hold_ids: Sequence[HoldId]) -> list[PoolId]:
     return [row.pool_id for row in await tx.all(SQL.pools_of_holds, _PoolRow, hold_ids=list(hold_ids))]
 
 
+async def lines_of_holds(tx: Tx, hold_ids: Sequence[HoldId]) -> list[MovedLine]:
+    return await tx.all(SQL.lines_of_holds, MovedLine, hold_ids=list(hold_ids))
+
+
 async def pools_of_sales(tx: Tx, hold_ids: Sequence[HoldId]) -> list[PoolId]:
     return [row.pool_id for row in await tx.all(SQL.pools_of_sales, _PoolRow, hold_ids=list(hold_ids))]
 

@@ -82,6 +82,11 @@ class Inventory:
         sold = await repository.pools_of_sales(tx, hold_ids)
         return sorted({*held, *sold})
 
+    async def pools_by_hold(self, tx: Tx, hold_ids: Sequence[HoldId]) -> dict[HoldId, list[PoolId]]:
+        """The pools that each hold has lines of."""
+        lines = _by_hold(await repository.lines_of_holds(tx, hold_ids)) if hold_ids else {}
+        return {hold_id: [line.pool_id for line in held] for hold_id, held in lines.items()}
+
     async def confirm(self, tx: Tx, hold_ids: Sequence[HoldId]) -> dict[HoldId, list[MovedLine]]:
         """Held becomes sold. A hold that lapsed, is gone or touches a closed pool is not in the answer and keeps what it has."""
         return _by_hold(await repository.confirm(tx, hold_ids)) if hold_ids else {}

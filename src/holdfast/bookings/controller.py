@@ -1,0 +1,95 @@
+"""Bookings over HTTP."""
+
+from litestar import Controller, Router, get, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
+
+from holdfast.bookings.dto import BookingView, CancelBooking, CancellationView, HoldSeats, HoldView
+from holdfast.bookings.errors import BookingCancelledAlready, BookingConfirmedAlready, BookingUnknown, HoldExpired, TooManyLiveHolds
+from holdfast.bookings.models import BookingId
+from holdfast.bookings.service import BookingService
+from holdfast.bookings.states import BookingState
+from holdfast.common.actor import Actor
+from holdfast.common.guards import provided, refusals, requires, tagged
+from holdfast.common.paging import PageRequest, PageView
+from holdfast.idempotency import IdempotencyKey
+from holdfast.idempotency.errors import KeyUsedForAnother, StillRunning
+from holdfast.sessions.errors import SessionCancelledAlready, SessionClosedAlready, SessionUnknown, SoldOut
+from holdfast.sessions.kind import SESSION_KIND
+from litestar import Response
+
+
+class BookingController(Controller):
+    path = "/bookings"
+    tags = ("Bookings",)
+
+    @post(
+        "/hold",
+        guards=[requires()],
+        responses=refusals(
+            SessionUnknown, SoldOut, SessionClosedAlready, SessionCancelledAlready, TooManyLiveHolds, KeyUsedForAnother, StillRunning
+        ),
+    )
+    async def hold(
+        self,
+        data: JSONBody[HoldSeats],
+        service: NamedDependency[BookingService],
+        actor: NamedDependency[Actor],
+        key: NamedDependency[IdempotencyKey],
+    ) -> HoldView:
+        """Hold 1 to 8 seats of a session for 5 minutes, to be paid for in that time."""
+        return HoldView.of(await service.hold(actor, key, SESSION_KIND, data.session_id, data.seats_count))
+
+    @post(
+        "/{booking_id:str}/release",
+        status_code=200,
+        guards=[requires()],
+        responses=refusals(BookingUnknown, BookingConfirmedAlready, BookingCancelledAlready, HoldExpired, KeyUsedForAnother, StillRunning),
+    )
+    async def release(
+        self,
+        booking_id: str,
+        service: NamedDependency[BookingService],
+        actor: NamedDependency[Actor],
+        optional_key: NamedDependency[IdempotencyKey | None],
+    ) -> BookingView:
+        """Give unpaid seats back at once."""
+        return BookingView.of(await service.release(actor, optional_key, BookingId.parse(booking_id)))
+
+    @post(
+        "/{booking_id:str}/cancel",
+        status_code=200,
+        guards=[requires()],
+        responses=refusals(BookingUnknown, BookingCancelledAlready, HoldExpired, KeyUsedForAnother, StillRunning),
+    )
+    async def cancel(
+        self,
+        booking_id: str,
+        service: NamedDependency[BookingService],
+        actor: NamedDependency[Actor],
+        optional_key: NamedDependency[IdempotencyKey | None],
+        data: JSONBody[CancelBooking | None] = None,
+    ) -> CancellationView:
+        """Cancel a booking. The fare goes back until the session is closed, and nothing after that; the service fee is kept."""
+        return CancellationView.of(await service.cancel(actor, optional_key, BookingId.parse(booking_id)))
+
+    @get("/history", guards=[requires()])
+    async def history(
+        self,
+        service: NamedDependency[BookingService],
+        actor: NamedDependency[Actor],
+        page: NamedDependency[PageRequest],
+        status: BookingState | None = None,
+    ) -> PageView[BookingView]:
+        """Your bookings, newest first."""
+        return PageView.of(await service.history(actor, status, page), page, BookingView.of)
+
+    @get("/{booking_id:str}", guards=[requires()], responses=refusals(BookingUnknown))
+    async def show(self, booking_id: str, service: NamedDependency[BookingService], actor: NamedDependency[Actor]) -> Response[BookingView]:
+        """One of your bookings."""
+        booking = await service.get(actor, BookingId.parse(booking_id))
+        return tagged(BookingView.of(booking), booking.version)
+
+
+def router(service: BookingService) -> Router:
+    return Router(path="/", route_handlers=[BookingController], dependencies={"service": provided(service)})

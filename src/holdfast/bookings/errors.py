@@ -1,0 +1,51 @@
+"""The ways in which a booking is refused."""
+
+from holdfast.common.errors import NotFound, Refusal
+
+
+class BookingUnknown(NotFound):
+    """There is no such booking of yours."""
+
+    code = "booking_unknown"
+
+
+class TooManyLiveHolds(Refusal):
+    """You have {live} bookings waiting for payment, and {live_max} is the most. Pay or release one of them first."""
+
+    code = "too_many_live_holds"
+    status = 409
+
+
+class BookingPending(Refusal):
+    """This booking is not paid for yet. Release it if you do not want it."""
+
+    code = "booking_pending"
+    status = 409
+
+
+class BookingConfirmedAlready(Refusal):
+    """This booking is confirmed already. Cancel it if you do not want it."""
+
+    code = "already_confirmed"
+    status = 409
+
+
+class BookingCancelledAlready(Refusal):
+    """This booking was cancelled. Make a new one."""
+
+    code = "already_cancelled"
+    status = 409
+
+
+class HoldExpired(Refusal):
+    """The time to pay for this booking has run out. Make a new one."""
+
+    code = "hold_expired"
+    status = 409
+
+
+class NotCancellable(Refusal):
+    """The session has departed, so this booking can no longer be cancelled."""
+
+    code = "not_cancellable"
+    status = 409

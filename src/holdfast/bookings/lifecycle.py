@@ -1,0 +1,119 @@
+"""What the moves of a booking have in common: the locks in their order, and what is announced."""
+
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from holdfast import events
+from holdfast.bookings import repository
+from holdfast.bookings.events import BookingCancelled, BookingConfirmed, BookingEvent, BookingExpired
+from holdfast.bookings.models import Booking, BookingId
+from holdfast.bookings.states import BookingState, EndReason
+from holdfast.common.actor import UserId
+from holdfast.database import Tx
+from holdfast.inventory import Hold, HoldId, Inventory, MovedLine, Pool, PoolId
+from holdfast.resources.kind import Kinds
+
+
+class Locked(Struct, frozen=True):
+    """Bookings with their holds and pools, all locked in that order: what is read here stays true until the commit."""
+
+    bookings: Mapping[BookingId, Booking]
+    holds: Mapping[HoldId, Hold]
+    pools: Mapping[PoolId, Pool]
+
+
+async def lock_all(tx: Tx, inventory: Inventory, ids: Sequence[BookingId]) -> Locked:
+    """Lock holds, bookings and the pools of both their held and their sold lines."""
+    hold_ids = [HoldId.of(booking_id) for booking_id in ids]
+    holds = await inventory.lock_holds(tx, hold_ids)
+    bookings = await repository.lock(tx, ids)
+    pools = await inventory.lock_pools(tx, await inventory.pools_of(tx, hold_ids))
+    return Locked(bookings, holds, pools)
+
+
+class Lifecycle:
+    """Ends bookings and says so."""
+
+    def __init__(self, inventory: Inventory, kinds: Kinds) -> None:
+        self._inventory = inventory
+        self._kinds = kinds
+
+    async def end(self, tx: Tx, locked: Locked, ids: Sequence[BookingId], to: BookingState, reason: EndReason) -> list[Booking]:
+        """Give back what bookings hold or have bought, and move them; returns those that moved. All is locked."""
+        hold_ids = [HoldId.of(booking_id) for booking_id in ids]
+        released = await self._inventory.release(tx, hold_ids)
+        returned = await self._inventory.give_back(tx, hold_ids)
+        pools = after(after(locked.pools, released, held=-1, sold=0), returned, held=0, sold=-1)
+        ended = await repository.end(tx, ids, to, reason)
+        if returned:
+            await self.changed(tx, ended, pools)
+        await events.publish(tx, [_ending(booking, locked.bookings[booking.id], reason, pools) for booking in ended])
+        return ended
+
+    async def changed(self, tx: Tx, bookings: Sequence[Booking], pools: Mapping[PoolId, Pool]) -> None:
+        """Let the kinds of these bookings know that units were sold or came back."""
+        for kind in sorted({booking.kind for booking in bookings}):
+            await self._kinds[kind].changed(tx, pools)
+
+
+def after(pools: Mapping[PoolId, Pool], moved: Sequence[MovedLine], *, held: int, sold: int) -> dict[PoolId, Pool]:
+    """Locked pools as they stand after a statement of ours moved these lines."""
+    found = dict(pools)
+    for pool_id in {line.pool_id for line in moved}:
+        quantity = sum(line.quantity for line in moved if line.pool_id == pool_id)
+        pool = found[pool_id]
+        found[pool_id] = msgspec.structs.replace(
+            pool, held=pool.held + held * quantity, sold=pool.sold + sold * quantity, version=pool.version + 1
+        )
+    return found
+
+
+def left(owner_id: UUID, pools: Mapping[PoolId, Pool]) -> tuple[int, int]:
+    """What an owner has left, and the version of its pools that says so."""
+    own = [pool for pool in pools.values() if pool.owner_id == owner_id]
+    open_pools = [pool for pool in own if pool.closed_at is None]
+    return min((pool.free for pool in open_pools), default=0), max((pool.version for pool in own), default=0)
+
+
+def expired(booking: Booking, pools: Mapping[PoolId, Pool]) -> BookingExpired:
+    return BookingExpired(**_facts(booking, pools))
+
+
+def confirmed(booking: Booking, pools: Mapping[PoolId, Pool]) -> BookingConfirmed:
+    return BookingConfirmed(**_facts(booking, pools), payee_id=booking.payee_id)
+
+
+def _ending(booking: Booking, before: Booking, reason: EndReason, pools: Mapping[PoolId, Pool]) -> BookingEvent:
+    if booking.status is BookingState.EXPIRED:
+        return expired(booking, pools)
+    was_confirmed = before.status is BookingState.CONFIRMED
+    return BookingCancelled(**_facts(booking, pools), was_confirmed=was_confirmed, reason=reason)
+
+
+class _Facts(TypedDict):
+    version: int
+    booking_id: BookingId
+    customer_id: UserId
+    kind: str
+    owner_id: UUID
+    quantity: int
+    available: int
+    pool_version: int
+
+
+def _facts(booking: Booking, pools: Mapping[PoolId, Pool]) -> _Facts:
+    available, version = left(booking.owner_id, pools)
+    return {
+        "version": booking.version,
+        "booking_id": booking.id,
+        "customer_id": booking.customer_id,
+        "kind": booking.kind,
+        "owner_id": booking.owner_id,
+        "quantity": booking.quantity,
+        "available": available,
+        "pool_version": version,
+    }

@@ -1,0 +1,62 @@
+-- name: insert_held
+-- Bookings of a batch, PENDING, with the deadline and the free units of their first answer.
+INSERT INTO bookings (id, customer_id, kind, owner_id, quantity, status, fare, service_fee, currency, payee_id, held_until, available_after)
+SELECT id, customer_id, kind, owner_id, quantity, 'PENDING', fare, service_fee, currency, payee_id, held_until, available_after
+  FROM unnest(:ids::uuid[], :customer_ids::uuid[], :kinds::text[], :owner_ids::uuid[], :quantities::integer[], :fares::bigint[],
+              :service_fees::bigint[], :currencies::text[], :payee_ids::uuid[], :held_untils::timestamptz[], :available_afters::integer[])
+       AS b (id, customer_id, kind, owner_id, quantity, fare, service_fee, currency, payee_id, held_until, available_after);
+
+-- name: insert_items
+-- What the bookings of a batch asked of which pools.
+INSERT INTO booking_items (booking_id, pool_id, quantity, amount, currency)
+SELECT * FROM unnest(:booking_ids::uuid[], :pool_ids::uuid[], :quantities::integer[], :amounts::bigint[], :currencies::text[]);
+
+-- name: count_live
+-- How many live holds each of these customers has.
+SELECT b.customer_id, count(*)::integer AS live
+  FROM bookings b JOIN holds h ON h.id = b.id
+ WHERE b.customer_id = ANY(:customer_ids) AND b.status = 'PENDING' AND h.expires_at > business_now()
+ GROUP BY b.customer_id;
+
+-- name: get
+-- Bookings by id, for showing; their deadline from the hold.
+SELECT b.*, h.expires_at FROM bookings b LEFT JOIN holds h ON h.id = b.id WHERE b.id = ANY(:ids);
+
+-- name: lock
+-- Bookings by id, locked in that order, their holds before them (the caller's duty).
+SELECT * FROM bookings WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE;
+
+-- name: history
+-- A page of one customer's bookings, newest first.
+SELECT b.*, h.expires_at FROM bookings b LEFT JOIN holds h ON h.id = b.id
+ WHERE b.customer_id = :customer_id AND (:before::uuid IS NULL OR b.id < :before::uuid)
+   AND (:status::text IS NULL OR b.status = :status)
+ ORDER BY b.id DESC LIMIT :limit;
+
+-- name: items
+-- What bookings asked of which pools.
+SELECT booking_id, pool_id, quantity FROM booking_items WHERE booking_id = ANY(:ids) ORDER BY booking_id, pool_id;
+
+-- name: end
+-- Bookings that ended. They are locked.
+UPDATE bookings SET status = :status, ended_at = business_now(), end_reason = :reason, version = version + 1
+ WHERE id = ANY(:ids) AND status = ANY(:sources)
+RETURNING *;
+
+-- name: confirm
+-- Bookings that were paid for. They are locked.
+UPDATE bookings SET status = 'CONFIRMED', confirmed_at = business_now(), ended_at = NULL, end_reason = NULL, version = version + 1
+ WHERE id = ANY(:ids) AND status = ANY(:sources)
+RETURNING *;
+
+-- name: mark_extended
+-- The deadline moves once per booking.
+UPDATE bookings SET extended_at = business_now(), version = version + 1 WHERE id = :id AND extended_at IS NULL;
+
+-- name: some_open_of
+-- At most :limit bookings on these pools that are still PENDING or CONFIRMED: what calling off has yet to cancel.
+SELECT b.id FROM bookings b
+ WHERE b.status IN ('PENDING', 'CONFIRMED')
+   AND b.id IN (SELECT hold_id FROM hold_lines WHERE pool_id = ANY(:pool_ids)
+                UNION ALL SELECT hold_id FROM sold_lines WHERE pool_id = ANY(:pool_ids))
+ ORDER BY b.id LIMIT :limit;

@@ -1,0 +1,101 @@
+"""The statements of bookings, one function each."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from msgspec import Struct
+
+from holdfast.bookings.models import Booking, BookingId, BookingItem
+from holdfast.bookings.states import BOOKING, BookingState, EndReason
+from holdfast.common.actor import UserId
+from holdfast.database import Tx, queries
+from holdfast.inventory import PoolId
+from holdfast.resources.kind import Resolved
+
+SQL = queries(__file__)
+
+
+class NewBooking(Struct, frozen=True):
+    """A booking to be written with the hold that was granted for it."""
+
+    booking: Booking
+    resolved: Resolved
+
+
+class _Live(Struct, frozen=True):
+    customer_id: UserId
+    live: int
+
+
+class _Id(Struct, frozen=True):
+    id: BookingId
+
+
+async def insert_held(tx: Tx, new: Sequence[NewBooking]) -> None:
+    bookings = [each.booking for each in new]
+    items = [(each.booking.id, line) for each in new for line in each.resolved.lines]
+    async with tx.pipeline():
+        await tx.run(
+            SQL.insert_held,
+            ids=[booking.id for booking in bookings],
+            customer_ids=[booking.customer_id for booking in bookings],
+            kinds=[booking.kind for booking in bookings],
+            owner_ids=[booking.owner_id for booking in bookings],
+            quantities=[booking.quantity for booking in bookings],
+            fares=[booking.fare for booking in bookings],
+            service_fees=[booking.service_fee for booking in bookings],
+            currencies=[booking.currency for booking in bookings],
+            payee_ids=[booking.payee_id for booking in bookings],
+            held_untils=[booking.held_until for booking in bookings],
+            available_afters=[booking.available_after for booking in bookings],
+        )
+        await tx.run(
+            SQL.insert_items,
+            booking_ids=[booking_id for booking_id, _ in items],
+            pool_ids=[line.pool for _, line in items],
+            quantities=[line.quantity for _, line in items],
+            amounts=[line.amount.minor for _, line in items],
+            currencies=[line.amount.currency for _, line in items],
+        )
+
+
+async def count_live(tx: Tx, customer_ids: Sequence[UserId]) -> Mapping[UserId, int]:
+    return {row.customer_id: row.live for row in await tx.all(SQL.count_live, _Live, customer_ids=list(customer_ids))}
+
+
+async def get(tx: Tx, ids: Sequence[UUID]) -> dict[BookingId, Booking]:
+    return {booking.id: booking for booking in await tx.all(SQL.get, Booking, ids=list(ids))}
+
+
+async def lock(tx: Tx, ids: Sequence[UUID]) -> dict[BookingId, Booking]:
+    return {booking.id: booking for booking in await tx.all(SQL.lock, Booking, ids=list(ids))}
+
+
+async def history(tx: Tx, customer_id: UserId, before: BookingId | None, status: BookingState | None, limit: int) -> list[Booking]:
+    return await tx.all(SQL.history, Booking, customer_id=customer_id, before=before, status=status, limit=limit)
+
+
+async def items(tx: Tx, ids: Sequence[BookingId]) -> dict[BookingId, list[BookingItem]]:
+    found: dict[BookingId, list[BookingItem]] = {}
+    for item in await tx.all(SQL.items, BookingItem, ids=list(ids)):
+        found.setdefault(item.booking_id, []).append(item)
+    return found
+
+
+async def end(tx: Tx, ids: Sequence[UUID], to: BookingState, reason: EndReason) -> list[Booking]:
+    """The bookings that moved; those whose state has no such move are left as they are."""
+    sources = [state.value for state in BOOKING.sources(to)]
+    return await tx.all(SQL.end, Booking, ids=list(ids), status=to.value, reason=reason.value, sources=sources)
+
+
+async def confirm(tx: Tx, ids: Sequence[UUID]) -> list[Booking]:
+    sources = [state.value for state in BOOKING.sources(BookingState.CONFIRMED)]
+    return await tx.all(SQL.confirm, Booking, ids=list(ids), sources=sources)
+
+
+async def mark_extended(tx: Tx, booking_id: BookingId) -> bool:
+    return await tx.run(SQL.mark_extended, id=booking_id) == 1
+
+
+async def some_open_of(tx: Tx, pool_ids: Sequence[PoolId], limit: int) -> list[BookingId]:
+    return [row.id for row in await tx.all(SQL.some_open_of, _Id, pool_ids=list(pool_ids), limit=limit)]

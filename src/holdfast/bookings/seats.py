@@ -1,0 +1,45 @@
+"""Sold out costs nothing: owners of which nothing was free a moment ago are refused without a claim.
+
+Never the truth, and at most a second old: in this process's own memory, and in Redis (``seat:lock:{sessionId}``) for the others.
+"""
+
+import time
+from collections.abc import Collection, Mapping
+from uuid import UUID
+
+from holdfast.cache import Marks
+from holdfast.inventory import PoolId, Shortage
+from holdfast.sessions.models import SessionId
+
+REMEMBERED_S = 0.5
+REMEMBERED_MAX = 10_000
+
+# All that another process said is that nothing is free.
+_SAID_BY_ANOTHER = Shortage(PoolId(int=0), free=0, closed=False)
+
+
+class SoldOutMemo:
+    """What was sold out at most a second ago."""
+
+    def __init__(self, marks: Marks) -> None:
+        self._marks = marks
+        self._until: dict[UUID, tuple[float, Shortage]] = {}
+
+    async def recall(self, owner_ids: Collection[UUID]) -> Mapping[UUID, Shortage]:
+        """The shortages of those owners that are known to have nothing free."""
+        now = time.monotonic()
+        known = {owner_id: found[1] for owner_id in owner_ids if (found := self._until.get(owner_id)) and found[0] > now}
+        unknown = [SessionId.of(owner_id) for owner_id in owner_ids if owner_id not in known]
+        if unknown:
+            known |= dict.fromkeys(await self._marks.locked(unknown), _SAID_BY_ANOTHER)
+        return known
+
+    async def note(self, shortages: Mapping[UUID, Shortage]) -> None:
+        """Remember owners of which nothing is free, or that are closed."""
+        if not shortages:
+            return
+        now = time.monotonic()
+        if len(self._until) + len(shortages) > REMEMBERED_MAX:
+            self._until = {owner_id: found for owner_id, found in self._until.items() if found[0] > now}
+        self._until.update({owner_id: (now + REMEMBERED_S, shortage) for owner_id, shortage in shortages.items()})
+        await self._marks.lock_seats([SessionId.of(owner_id) for owner_id in shortages])

@@ -1,0 +1,1 @@
+"""Microbus sessions: one vehicle of a driver, waiting at a station to fill up."""
