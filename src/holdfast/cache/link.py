@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar, cast
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, TypeVar, cast
 
 import structlog
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -58,6 +59,16 @@ class RedisLink:
         nothing: list[bytes | None] = []
         return await self.ask(lambda redis: cast("Awaitable[list[bytes | None]]", redis.mget(keys)), otherwise=nothing)
 
+    async def set_with_ttl(self, values: Mapping[str, str], ttl: timedelta) -> None:
+        """Set many keys that live equally long, in one go; none where ``ttl`` is over already."""
+        milliseconds = int(ttl.total_seconds() * 1000)
+        if values and milliseconds > 0:
+            await self.ask(lambda redis: _set_all(redis, values, milliseconds), otherwise=None)
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        if keys:
+            await self.ask(lambda redis: redis.delete(*keys), otherwise=0)
+
     async def close(self) -> None:
         if self._client is not None:
             await self._client.aclose()
@@ -71,6 +82,13 @@ class RedisLink:
         # This caller tries; the others go on without waiting for what it finds.
         self._down_until = now + PAUSE_S
         return True
+
+
+async def _set_all(redis: "Redis", values: Mapping[str, str], milliseconds: int) -> list[Any]:
+    async with redis.pipeline(transaction=False) as pipeline:
+        for key, value in values.items():
+            pipeline.set(key, value, px=milliseconds)
+        return await pipeline.execute()
 
 
 def _client(url: str) -> "Redis":

@@ -2,9 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
-
-from redis.asyncio import Redis
 
 from holdfast.cache.link import RedisLink
 from holdfast.common.ids import Id
@@ -18,29 +15,19 @@ class Marks:
     def __init__(self, redis: RedisLink) -> None:
         self._redis = redis
 
-    async def set_with_ttl(self, marks: Mapping[str, str], ttl: timedelta) -> None:
-        """Set many keys that live equally long, in one go."""
-        if marks and ttl > timedelta(0):
-            milliseconds = max(1, int(ttl.total_seconds() * 1000))
-            await self._redis.ask(lambda redis: _set_all(redis, marks, milliseconds), otherwise=None)
-
-    async def delete(self, keys: Sequence[str]) -> None:
-        if keys:
-            await self._redis.ask(lambda redis: redis.delete(*keys), otherwise=0)
-
     async def place_holds(self, sessions: Mapping[Id, Id], lifetime: timedelta) -> None:
         """``hold:{holdId}`` with its TTL, for holds and the session of each. Again with what is left when a hold is extended."""
-        await self.set_with_ttl({hold_key(hold): str(session) for hold, session in sessions.items()}, lifetime)
+        await self._redis.set_with_ttl({hold_key(hold): str(session) for hold, session in sessions.items()}, lifetime)
 
     async def remove_holds(self, holds: Sequence[Id]) -> None:
-        await self.delete([hold_key(hold) for hold in holds])
+        await self._redis.delete([hold_key(hold) for hold in holds])
 
     async def lock_seats(self, sessions: Sequence[Id]) -> None:
         """``seat:lock:{sessionId}``: other processes refuse these sessions without a claim, for a second at most."""
-        await self.set_with_ttl({seat_lock_key(session): "1" for session in sessions}, SEAT_LOCK_TTL)
+        await self._redis.set_with_ttl({seat_lock_key(session): "1" for session in sessions}, SEAT_LOCK_TTL)
 
     async def unlock_seats(self, sessions: Sequence[Id]) -> None:
-        await self.delete([seat_lock_key(session) for session in sessions])
+        await self._redis.delete([seat_lock_key(session) for session in sessions])
 
     async def locked(self, sessions: Sequence[Id]) -> frozenset[Id]:
         """Those of the sessions that are locked; none without Redis."""
@@ -48,13 +35,6 @@ class Marks:
             return frozenset()
         found = await self._redis.read([seat_lock_key(session) for session in sessions])
         return frozenset(session for session, mark in zip(sessions, found, strict=False) if mark is not None)
-
-
-async def _set_all(redis: "Redis", marks: Mapping[str, str], milliseconds: int) -> list[Any]:
-    async with redis.pipeline(transaction=False) as pipeline:
-        for key, value in marks.items():
-            pipeline.set(key, value, px=milliseconds)
-        return await pipeline.execute()
 
 
 def hold_key(hold: Id) -> str:
