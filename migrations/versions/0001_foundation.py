@@ -16,7 +16,9 @@ def upgrade() -> None:
     op.execute("CREATE FUNCTION business_now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS 'SELECT statement_timestamp()'")
 
     # A restored or copied cluster begins a new epoch, because its transaction ids start anew.
-    op.execute("CREATE TABLE log_epochs (epoch integer PRIMARY KEY CHECK (epoch > 0), began_at timestamptz NOT NULL DEFAULT business_now())")
+    op.execute(
+        "CREATE TABLE log_epochs (epoch integer PRIMARY KEY CHECK (epoch > 0), began_at timestamptz NOT NULL DEFAULT business_now())"
+    )
     op.execute("INSERT INTO log_epochs (epoch) VALUES (1)")
     op.execute("GRANT SELECT ON log_epochs TO holdfast_app")
     op.execute("CREATE FUNCTION log_epoch() RETURNS integer LANGUAGE sql STABLE AS 'SELECT max(epoch) FROM log_epochs'")
@@ -124,7 +126,12 @@ def _create_jobs() -> None:
     op.get_bind().exec_driver_sql(SchemaManager.get_schema().replace("%", "%%"))
     for table in ("procrastinate_jobs", "procrastinate_periodic_defers", "procrastinate_events", "procrastinate_workers"):
         op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO holdfast_app")
-    for sequence in ("procrastinate_jobs_id_seq", "procrastinate_periodic_defers_id_seq", "procrastinate_events_id_seq", "procrastinate_workers_id_seq"):
+    for sequence in (
+        "procrastinate_jobs_id_seq",
+        "procrastinate_periodic_defers_id_seq",
+        "procrastinate_events_id_seq",
+        "procrastinate_workers_id_seq",
+    ):
         op.execute(f"GRANT USAGE ON SEQUENCE {sequence} TO holdfast_app")
 
 
