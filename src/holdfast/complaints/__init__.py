@@ -1,0 +1,1 @@
+"""What passengers complain about, and what admins answer."""
