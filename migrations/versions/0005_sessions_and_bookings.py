@@ -13,8 +13,8 @@ def upgrade() -> None:
         CREATE TABLE driver_sessions (
             id uuid NOT NULL,
             driver_id uuid NOT NULL CONSTRAINT driver_sessions_driver_id_fkey REFERENCES users (id),
-            route_id uuid NOT NULL,
-            station_id uuid NOT NULL,
+            route_id uuid NOT NULL CONSTRAINT driver_sessions_route_id_fkey REFERENCES routes (id),
+            station_id uuid NOT NULL CONSTRAINT driver_sessions_station_id_fkey REFERENCES stations (id),
             vehicle_number text NOT NULL,
             fare bigint NOT NULL,
             currency text NOT NULL,

@@ -1,0 +1,1 @@
+"""The lines of the microbuses, one direction each."""
