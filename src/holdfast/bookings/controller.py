@@ -1,6 +1,6 @@
 """Bookings over HTTP."""
 
-from litestar import Controller, Router, get, post
+from litestar import Controller, Response, Router, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
@@ -16,7 +16,6 @@ from holdfast.idempotency import IdempotencyKey
 from holdfast.idempotency.errors import KeyUsedForAnother, StillRunning
 from holdfast.sessions.errors import SessionCancelledAlready, SessionClosedAlready, SessionUnknown, SoldOut
 from holdfast.sessions.kind import SESSION_KIND
-from litestar import Response
 
 
 class BookingController(Controller):

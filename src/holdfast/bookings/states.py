@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from holdfast.bookings.errors import BookingCancelledAlready, BookingConfirmedAlready, HoldExpired, BookingPending
+from holdfast.bookings.errors import BookingCancelledAlready, BookingConfirmedAlready, BookingPending, HoldExpired
 from holdfast.common.machine import Machine, Move
 
 

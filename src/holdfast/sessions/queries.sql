@@ -43,8 +43,8 @@ SELECT s.*, p.id AS pool_id, v.total_seats, v.available_seats
 -- A page of open sessions, the longest waiting first, with names and free seats. A place narrows them to a box around it;
 -- the distance is by haversine on a sphere of 6,371 km.
 SELECT * FROM (
-    SELECT s.id, s.route_id, s.station_id, r.name_ar AS route_name_ar, r.name_en AS route_name_en,
-           st.name_ar AS station_name_ar, st.name_en AS station_name_en, st.latitude, st.longitude,
+    SELECT s.id, s.route_id, s.station_id, coalesce(r.name_ar, r.name_en) AS route_name_ar, coalesce(r.name_en, r.name_ar) AS route_name_en,
+           coalesce(st.name_ar, st.name_en) AS station_name_ar, coalesce(st.name_en, st.name_ar) AS station_name_en, st.latitude, st.longitude,
            s.vehicle_number, s.fare, s.currency, s.status, s.started_at, s.version, v.total_seats, v.available_seats,
            CASE WHEN :latitude::float8 IS NOT NULL THEN
                 2 * 6371000 * asin(least(1, sqrt(power(sin(radians(st.latitude - :latitude::float8) / 2), 2)
@@ -85,6 +85,7 @@ SELECT s.id, s.driver_id, s.fare, s.currency, s.status, p.id AS pool_id
 
 -- name: described
 -- Names, place and start of sessions.
-SELECT s.id, r.name_ar, r.name_en, st.name_ar AS place_ar, st.name_en AS place_en, s.started_at AS starts_at
+SELECT s.id, coalesce(r.name_ar, r.name_en) AS name_ar, coalesce(r.name_en, r.name_ar) AS name_en,
+       coalesce(st.name_ar, st.name_en) AS place_ar, coalesce(st.name_en, st.name_ar) AS place_en, s.started_at AS starts_at
   FROM driver_sessions s JOIN routes r ON r.id = s.route_id JOIN stations st ON st.id = s.station_id
  WHERE s.id = ANY(:ids);
