@@ -10,7 +10,10 @@ from holdfast.stations.models import StationId
 
 
 class SessionEvent(Event, frozen=True, kw_only=True):
-    """``version`` is the session's. ``total_seats`` and ``available_seats`` are as in the commit that announces it."""
+    """``version`` is the session's. ``total_seats`` and ``available_seats`` are as in the commit that announces it.
+
+    ``pool_version`` is that of the seats: whoever shows them drops an older version than the one shown.
+    """
 
     subject: ClassVar[str] = "session_id"
     session_id: SessionId
@@ -19,6 +22,7 @@ class SessionEvent(Event, frozen=True, kw_only=True):
     station_id: StationId
     total_seats: int
     available_seats: int
+    pool_version: int
 
     @classmethod
     def of(cls, session: Session) -> Self:
@@ -30,6 +34,7 @@ class SessionEvent(Event, frozen=True, kw_only=True):
             station_id=session.station_id,
             total_seats=session.total_seats,
             available_seats=session.available_seats,
+            pool_version=session.pool_version,
         )
 
 

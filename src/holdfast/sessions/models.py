@@ -59,7 +59,10 @@ class DriverSessionTable(Base):
 
 
 class Session(Struct, frozen=True):
-    """A session with its seats. ``fare`` is in minor units of ``currency``, for one seat; lapsed holds count as available."""
+    """A session with its seats. ``fare`` is in minor units of ``currency``, for one seat; lapsed holds count as available.
+
+    ``pool_version`` is that of its seats: it grows with each change of them, and with whatever ends the session.
+    """
 
     id: SessionId
     driver_id: UserId
@@ -73,6 +76,7 @@ class Session(Struct, frozen=True):
     ended_at: datetime | None
     version: int
     pool_id: PoolId
+    pool_version: int
     total_seats: int
     available_seats: int
 

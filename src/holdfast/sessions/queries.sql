@@ -18,7 +18,7 @@ SELECT business_now();
 
 -- name: get
 -- A session with its seats; lapsed holds count as available.
-SELECT s.*, p.id AS pool_id, v.total_seats, v.available_seats
+SELECT s.*, p.id AS pool_id, p.version AS pool_version, v.total_seats, v.available_seats
   FROM driver_sessions s
   JOIN pools p ON p.owner_kind = 'session' AND p.owner_id = s.id
   JOIN driver_session_seats v ON v.id = s.id
@@ -26,13 +26,13 @@ SELECT s.*, p.id AS pool_id, v.total_seats, v.available_seats
 
 -- name: lock
 -- The session, locked; its pool before it (the caller's duty).
-SELECT s.*, p.id AS pool_id, p.capacity AS total_seats, p.capacity - p.held - p.sold AS available_seats
+SELECT s.*, p.id AS pool_id, p.version AS pool_version, p.capacity AS total_seats, p.capacity - p.held - p.sold AS available_seats
   FROM driver_sessions s JOIN pools p ON p.owner_kind = 'session' AND p.owner_id = s.id
  WHERE s.id = :id FOR NO KEY UPDATE OF s;
 
 -- name: of_driver
 -- A page of one driver's sessions, newest first.
-SELECT s.*, p.id AS pool_id, v.total_seats, v.available_seats
+SELECT s.*, p.id AS pool_id, p.version AS pool_version, v.total_seats, v.available_seats
   FROM driver_sessions s
   JOIN pools p ON p.owner_kind = 'session' AND p.owner_id = s.id
   JOIN driver_session_seats v ON v.id = s.id
@@ -75,7 +75,7 @@ UPDATE driver_sessions s
   FROM pools p
  WHERE p.id = ANY(:pool_ids) AND p.owner_kind = 'session' AND s.id = p.owner_id
    AND ((s.status = 'ACTIVE' AND p.sold = p.capacity) OR (s.status = 'FULL' AND p.sold < p.capacity))
-RETURNING s.*, p.id AS pool_id, p.capacity AS total_seats, p.capacity - p.held - p.sold AS available_seats;
+RETURNING s.*, p.id AS pool_id, p.version AS pool_version, p.capacity AS total_seats, p.capacity - p.held - p.sold AS available_seats;
 
 -- name: sellable
 -- What each session sells and for how much, whatever its state: whether it is open is judged on its locked pool.

@@ -70,6 +70,7 @@ class SessionService:
             ended_at=None,
             version=1,
             pool_id=PoolId.new(),
+            pool_version=1,
             total_seats=total_seats,
             available_seats=total_seats,
         )
@@ -120,7 +121,9 @@ class SessionService:
         await self._inventory.close(tx, [session.pool_id])
         version = await repository.end(tx, session_id, to, note)
         ended_at = await repository.business_now(tx)
-        ended = msgspec.structs.replace(session, status=to, version=version, ended_at=ended_at, available_seats=0)
+        ended = msgspec.structs.replace(
+            session, status=to, version=version, pool_version=session.pool_version + 1, ended_at=ended_at, available_seats=0
+        )
         return session, ended
 
     async def get(self, session_id: SessionId) -> Session:
