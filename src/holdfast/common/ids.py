@@ -12,9 +12,17 @@ from uuid import UUID
 from holdfast.common.errors import NotFound
 
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
-_VALUES = {digit: value for value, digit in enumerate(_DIGITS)}
-_SUFFIX_LENGTH = 26
-_UUID_BITS = 128
+_TO_PYTHON = str.maketrans(_DIGITS, "0123456789abcdefghijklmnopqrstuv")
+_PAIRS = tuple(first + second for first in _DIGITS for second in _DIGITS)
+_TYPE_ID = re.compile(rf"([a-z](?:[a-z_]*[a-z])?)_([0-7][{_DIGITS}]{{25}})")
+
+
+class MalformedId(ValueError):
+    """A text that is no id of any kind. The edge says in which parameter it stood."""
+
+    def __init__(self, text: str, prefix: str) -> None:
+        self.text = text
+        super().__init__(f"Expected an id such as {prefix}_01h455vb4pex5vsknk084sn02q")
 
 
 class Id(UUID):
@@ -47,23 +55,18 @@ class Id(UUID):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read the outside form. Raises ValueError where it is malformed, NotFound where it names another kind of thing."""
-        prefix, separator, suffix = text.rpartition("_")
-        if not separator or len(suffix) != _SUFFIX_LENGTH or suffix[0] > "7" or not prefix.isascii() or not prefix.islower():
-            raise ValueError(f"Expected an id such as {cls.prefix}_01h455vb4pex5vsknk084sn02q")
-        bits = 0
-        for digit in suffix:
-            value = _VALUES.get(digit)
-            if value is None:
-                raise ValueError(f"Expected an id such as {cls.prefix}_01h455vb4pex5vsknk084sn02q")
-            bits = bits << 5 | value
-        if prefix != cls.prefix:
+        """Read the outside form. Raises MalformedId, a ValueError, where it is malformed, NotFound where it names another kind of thing."""
+        found = _TYPE_ID.fullmatch(text)
+        if found is None:
+            raise MalformedId(text, cls.prefix)
+        if found[1] != cls.prefix:
             raise NotFound
-        return cls(int=bits)
+        # Crockford's digits leave out i, l, o and u; Python's base 32 takes the letters in a row.
+        return cls(int=int(found[2].translate(_TO_PYTHON), 32))
 
     def __str__(self) -> str:
         bits = self.int
-        return f"{self.prefix}_" + "".join(_DIGITS[bits >> shift & 31] for shift in range(125, -1, -5))
+        return f"{self.prefix}_" + "".join([_PAIRS[bits >> shift & 1023] for shift in range(120, -1, -10)])
 
     def __repr__(self) -> str:
         return str(self)

@@ -20,3 +20,9 @@ class Problem(Struct, frozen=True, rename="camel", omit_defaults=True):
     code: str
     request_id: str
     errors: list[Fault] = []
+
+
+def camel(name: str) -> str:
+    """A name of Python's as JSON has it: ``booking_id`` is ``bookingId``."""
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)

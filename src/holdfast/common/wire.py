@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from holdfast.common.ids import Id
+from holdfast.common.ids import Id, MalformedId
 from holdfast.common.money import JsonAmount
 
 T = TypeVar("T")
@@ -24,9 +24,16 @@ def decode_hook(wanted: type, value: object) -> object:
         if isinstance(value, UUID):
             return wanted.of(value)
         if isinstance(value, str):
-            return wanted.parse(value) if "_" in value else wanted.of(UUID(value))
-        raise ValueError(f"Expected an id such as {wanted.prefix}_01h455vb4pex5vsknk084sn02q")
+            return wanted.parse(value) if "_" in value else _of_hexadecimal(value, wanted)
+        raise MalformedId(repr(value), wanted.prefix)
     raise NotImplementedError(f"no way to read {wanted.__name__}")
+
+
+def _of_hexadecimal(text: str, wanted: type[Id]) -> Id:
+    try:
+        return wanted.of(UUID(text))
+    except ValueError:
+        raise MalformedId(text, wanted.prefix) from None
 
 
 def stored(value: object) -> bytes:

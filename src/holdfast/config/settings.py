@@ -59,6 +59,14 @@ class Settings(BaseSettings):
         description="How many proxies in front add to X-Forwarded-For. 0: the header is ignored.",
     )
 
+    requests_per_minute: int = Field(
+        600,
+        alias="HOLDFAST_REQUESTS_PER_MINUTE",
+        ge=0,
+        le=1_000_000,
+        description="Requests that one person, or one address without sign-in, may make of each process in a minute. 0: no limit.",
+    )
+
     token_key: SecretStr = Field(
         SecretStr(DEVELOPMENT_SECRET),
         alias="HOLDFAST_TOKEN_KEY",

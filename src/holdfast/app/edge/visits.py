@@ -1,0 +1,185 @@
+"""One request, as the edge sees it: who calls, from where, in which language, under which key."""
+
+import re
+from collections.abc import Mapping
+from contextvars import ContextVar
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
+from os import urandom
+from typing import Any, Final
+
+from litestar import Request
+
+from holdfast.app.edge.asgi import Receive, Scope
+from holdfast.app.edge.refusals import BadRequest, TooLarge
+from holdfast.common.actor import Actor
+from holdfast.common.errors import NotSignedIn, Outdated
+from holdfast.common.guards import CALLER, Verify
+from holdfast.common.language import Language
+from holdfast.idempotency import IdempotencyKey
+
+_SANE_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
+_TRACEPARENT: Final = re.compile(rb"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_BEARER: Final = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/=-]{1,4096})")
+_VERSION: Final = re.compile(rb'"(\d{1,18})"')
+_LANGUAGE_HEADER_MAX: Final = 200
+_LENGTH_DIGITS_MAX: Final = 18
+
+NOWHERE: Final = "0.0.0.0"
+
+
+class Visit:
+    """What the headers of one request say. Each is read when it is asked for, the access token at most once."""
+
+    __slots__ = (
+        "_actor",
+        "_body",
+        "_receive",
+        "_refusal",
+        "_trusted_proxies",
+        "_verify",
+        "headers",
+        "key",
+        "request_id",
+        "scope",
+        "status",
+    )
+
+    def __init__(self, scope: Scope, receive: Receive, verify: Verify, trusted_proxies: int) -> None:
+        self.scope = scope
+        self._receive = receive
+        self._body: bytes | None = None
+        # A header that comes twice counts as its last.
+        self.headers: Mapping[bytes, bytes] = dict(scope["headers"])
+        self.key: IdempotencyKey | None = None
+        self.status = 0
+        self._verify = verify
+        self._trusted_proxies = trusted_proxies
+        self._actor: Actor | None = None
+        self._refusal: NotSignedIn | None = None
+        given = self.headers.get(b"x-request-id")
+        self.request_id: bytes = given if given and _SANE_REQUEST_ID.fullmatch(given) else b"req_" + urandom(13).hex().encode()
+
+    @classmethod
+    def of(cls, request: Request[Any, Any, Any]) -> "Visit":
+        """The visit that the gate keeps in the ASGI scope."""
+        visit: Visit = request.scope[CALLER]  # type: ignore[typeddict-item]
+        return visit
+
+    async def actor(self) -> Actor:
+        """Who calls. Raises NotSignedIn."""
+        if self._actor is not None:
+            return self._actor
+        if self._refusal is None:
+            token = _BEARER.fullmatch(self.headers.get(b"authorization", b""))
+            if token is not None:
+                try:
+                    self._actor = await self._verify(token[1].decode())
+                except NotSignedIn as refusal:
+                    self._refusal = refusal
+                else:
+                    return self._actor
+            else:
+                self._refusal = NotSignedIn()
+        raise self._refusal
+
+    async def maybe_actor(self) -> Actor | None:
+        """Who calls, or None who does not sign in. Raises NotSignedIn for a token that is not (or no longer) valid."""
+        return await self.actor() if b"authorization" in self.headers else None
+
+    async def body(self, bytes_max: int) -> bytes:
+        """The whole body, read once. Raises TooLarge, before it is read where the client says its length."""
+        if self._body is None:
+            length = self.headers.get(b"content-length", b"0")
+            if len(length) > _LENGTH_DIGITS_MAX or int(length) > bytes_max:
+                raise TooLarge(bytes_max=bytes_max)
+            body, is_more = b"", True
+            while is_more:
+                message = await self._receive()
+                if message["type"] != "http.request":
+                    # The client has gone, so nobody will read this.
+                    raise BadRequest
+                body += message["body"]
+                is_more = message.get("more_body", False)
+                if len(body) > bytes_max:
+                    raise TooLarge(bytes_max=bytes_max)
+            self._body = body
+        return self._body
+
+    @property
+    def trace_id(self) -> str | None:
+        """The id of the trace (W3C Trace Context) that this request is part of."""
+        given = self.headers.get(b"traceparent")
+        found = _TRACEPARENT.fullmatch(given) if given else None
+        return found[1].decode() if found else None
+
+    @property
+    def language(self) -> Language:
+        given = self.headers.get(b"accept-language")
+        return _preferred(given) if given and len(given) <= _LANGUAGE_HEADER_MAX else Language.EN
+
+    @property
+    def address(self) -> str:
+        """The IP address of the client: the peer's, or what the proxies that we trust say that it is."""
+        client = self.scope["client"]
+        peer = client[0] if client else NOWHERE
+        if self._trusted_proxies:
+            named = [name for header, value in self.scope["headers"] if header == b"x-forwarded-for" for name in value.split(b",")]
+            if len(named) >= self._trusted_proxies:
+                return _plain_address(named[-self._trusted_proxies].decode("latin-1").strip()) or peer
+        return _plain_address(peer) or NOWHERE
+
+    @property
+    def network(self) -> str:
+        """What limits count as one neighbour: an IPv4 address, or the /64 of an IPv6 address."""
+        return _network(self.address)
+
+    @property
+    def version(self) -> int | None:
+        """The version in If-Match, or None without one. Raises Outdated where it is none of our ETags."""
+        given = self.headers.get(b"if-match")
+        if given is None:
+            return None
+        found = _VERSION.fullmatch(given)
+        if found is None:
+            raise Outdated
+        return int(found[1])
+
+
+current: Final[ContextVar[Visit]] = ContextVar("visit")
+"""The visit that this task answers. Dependencies read it here: Litestar takes longer to hand them the request than they take to answer."""
+
+
+@lru_cache(256)
+def _preferred(header: bytes) -> Language:
+    best, found = 0.0, Language.EN
+    for choice in header.decode("latin-1").lower().split(","):
+        name, _, parameters = choice.strip().partition(";")
+        language = name.split("-")[0].strip()
+        try:
+            weight = float(parameters.partition("=")[2]) if parameters.strip().startswith("q=") else 1.0
+        except ValueError:
+            continue
+        if weight > best and language in (Language.AR, Language.EN):
+            best, found = weight, Language(language)
+    return found
+
+
+@lru_cache(4096)
+def _plain_address(text: str) -> str | None:
+    """An IPv4 address that came dressed as IPv6 is shown as what it is; a port is dropped."""
+    bare = text.removeprefix("[").partition("]")[0] if text.startswith("[") else text
+    if bare.count(":") == 1:
+        bare = bare.partition(":")[0]
+    try:
+        address = ip_address(bare.partition("%")[0])
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return str(mapped or address)
+
+
+@lru_cache(4096)
+def _network(address: str) -> str:
+    parsed = ip_address(address)
+    return f"{IPv6Address(int(parsed) >> 64 << 64)}/64" if isinstance(parsed, IPv6Address) else address
