@@ -9,11 +9,13 @@ depends_on = None
 
 
 def upgrade() -> None:
+    _create_payouts()
     _create_complaints_and_notifications()
 
 
 def downgrade() -> None:
     _drop_complaints_and_notifications()
+    op.execute("DROP TABLE driver_payouts")
 
 
 def _create_complaints_and_notifications() -> None:
@@ -67,3 +69,46 @@ def _create_complaints_and_notifications() -> None:
 
 def _drop_complaints_and_notifications() -> None:
     op.execute("DROP TABLE notifications, complaints")
+
+
+def _create_payouts() -> None:
+    op.execute("""
+        CREATE TABLE driver_payouts (
+            id uuid NOT NULL,
+            driver_id uuid NOT NULL,
+            session_id uuid NOT NULL,
+            gross_amount bigint NOT NULL,
+            service_fees bigint NOT NULL,
+            net_amount bigint NOT NULL,
+            currency text NOT NULL,
+            status text NOT NULL,
+            requested_by uuid NOT NULL,
+            approved_by_admin uuid,
+            approved_at timestamptz,
+            paid_by_admin uuid,
+            paid_at timestamptz,
+            rejected_by_admin uuid,
+            rejected_at timestamptz,
+            reject_reason text,
+            version bigint NOT NULL DEFAULT 1,
+            created_at timestamptz NOT NULL DEFAULT business_now(),
+            CONSTRAINT driver_payouts_pkey PRIMARY KEY (id),
+            CONSTRAINT driver_payouts_net CHECK (net_amount = gross_amount - service_fees AND net_amount >= 0),
+            CONSTRAINT driver_payouts_currency CHECK (currency ~ '^[A-Z]{3}$'),
+            CONSTRAINT driver_payouts_status CHECK (status IN ('PENDING', 'APPROVED', 'PAID', 'REJECTED')),
+            CONSTRAINT driver_payouts_four_eyes CHECK (approved_by_admin <> requested_by AND approved_by_admin <> driver_id),
+            CONSTRAINT driver_payouts_approved CHECK (
+                (status IN ('APPROVED', 'PAID')) = (approved_by_admin IS NOT NULL)
+                AND (approved_by_admin IS NOT NULL) = (approved_at IS NOT NULL)),
+            CONSTRAINT driver_payouts_paid CHECK ((status = 'PAID') = (paid_at IS NOT NULL) AND (paid_at IS NOT NULL) = (paid_by_admin IS NOT NULL)),
+            CONSTRAINT driver_payouts_rejected CHECK (
+                (status = 'REJECTED') = (rejected_at IS NOT NULL) AND (rejected_at IS NOT NULL) = (rejected_by_admin IS NOT NULL)),
+            CONSTRAINT driver_payouts_reject_reason CHECK (
+                (reject_reason IS NOT NULL) = (status = 'REJECTED') AND length(reject_reason) BETWEEN 1 AND 500)
+        )
+    """)
+    # A session is paid out once: until the first one is rejected there is no second.
+    op.execute("CREATE UNIQUE INDEX driver_payouts_one_live_idx ON driver_payouts (session_id) WHERE status <> 'REJECTED'")
+    op.execute("CREATE INDEX driver_payouts_driver_id_idx ON driver_payouts (driver_id, id)")
+    op.execute("CREATE INDEX driver_payouts_status_idx ON driver_payouts (status, id)")
+    op.execute("GRANT SELECT, INSERT, UPDATE ON driver_payouts TO holdfast_app")

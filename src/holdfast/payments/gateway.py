@@ -143,6 +143,9 @@ class Gateways:
     def __contains__(self, name: str) -> bool:
         return name in self._by_name
 
+    def names(self) -> list[str]:
+        return list(self._by_name)
+
     def taking(self, method: Method) -> Gateway | None:
         """The gateway that is asked for a method; None where nobody takes it."""
         return next((gateway for gateway in self._by_name.values() if method in gateway.supports), None)

@@ -5,6 +5,7 @@ its effect (a confirmed booking, a filled wallet) are one commit.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -126,10 +127,10 @@ class Payables:
         return self._by_kind[kind]
 
     def read(self, text: str) -> tuple[str, UUID]:
-        """The kind and the id of what a TypeID names. Raises ValueError where it is malformed, PayableUnknown."""
+        """The kind and the id of what a TypeID names. Raises MalformedId, PayableUnknown."""
         for kind, payable in self._by_kind.items():
             for id_type in payable.id_types:
-                if text.startswith(f"{id_type.prefix}_"):
+                with suppress(NotFound):
                     return kind, id_type.parse(text)
         raise PayableUnknown
 

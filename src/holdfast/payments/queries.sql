@@ -54,3 +54,121 @@ SELECT p.currency, sum(p.captured_amount)::bigint AS captured, sum(coalesce(r.am
   LEFT JOIN LATERAL (SELECT sum(amount) AS amount, sum(service_fee) AS service_fee FROM refunds WHERE payment_id = p.id) r ON true
  WHERE p.payable_kind = :kind AND p.payable_id = ANY(:payable_ids) AND p.settlement = 'KEPT'
  GROUP BY p.currency ORDER BY p.currency;
+
+-- name: settle
+-- The gateway has the money. Captured is the only final word, so it is heard on a payment that failed before, too.
+UPDATE payments
+   SET status = 'SUCCESS', settlement = :settlement, captured_amount = :amount, captured_currency = :currency,
+       captured_at = business_now(), gateway_reference = :reference, decline_reason = NULL, next_action = NULL, unknown_since = NULL,
+       version = version + 1
+ WHERE id = :id AND status IN ('INITIATED', 'FAILED')
+RETURNING *;
+
+-- name: fail
+-- The gateway said no, or never heard of it.
+UPDATE payments
+   SET status = 'FAILED', decline_reason = :reason, gateway_reference = coalesce(:reference, gateway_reference), next_action = NULL,
+       unknown_since = NULL, version = version + 1
+ WHERE id = :id AND status = 'INITIATED'
+RETURNING *;
+
+-- name: leave_undecided
+-- Nobody knows yet. The version moves only when something did that is shown.
+UPDATE payments
+   SET unknown_since = CASE WHEN :is_unknown THEN coalesce(unknown_since, business_now()) END,
+       next_action = coalesce(:next_action::text, next_action),
+       gateway_reference = coalesce(:reference, gateway_reference),
+       ask_after = business_now() + :ask_in::interval,
+       version = version + CASE WHEN :is_unknown <> (unknown_since IS NOT NULL) OR :next_action::text <> coalesce(next_action, '')
+                                THEN 1 ELSE 0 END
+ WHERE id = :id AND status = 'INITIATED'
+RETURNING *;
+
+-- name: claim_unanswered
+-- At most :limit payments through wired gateways whose outcome is to be asked for, for :lease: another worker leaves them alone until then, and takes
+-- them up after it if this one dies. ``is_overdue``: the call must have ended :grace ago or more, whoever made it.
+UPDATE payments SET asks = asks + 1, ask_after = business_now() + :lease::interval
+ WHERE id IN (SELECT id FROM payments WHERE status = 'INITIATED' AND ask_after <= business_now() AND gateway = ANY(:gateways)
+               ORDER BY ask_after LIMIT :limit FOR UPDATE SKIP LOCKED)
+RETURNING id, gateway, created_at < business_now() - :grace::interval AS is_overdue;
+
+-- name: claim_payment
+-- The same for one payment, by whoever repeats its request.
+UPDATE payments SET asks = asks + 1, ask_after = business_now() + :lease::interval
+ WHERE id = :id AND status = 'INITIATED' AND ask_after <= business_now()
+RETURNING id, gateway, created_at < business_now() - :grace::interval AS is_overdue;
+
+-- name: claim_refunds
+-- At most :limit refunds that the gateway is to be asked for, for :lease.
+UPDATE refunds r SET asks = r.asks + 1, ask_after = business_now() + :lease::interval
+  FROM payments p
+ WHERE p.id = r.payment_id
+   AND r.id IN (SELECT f.id FROM refunds f JOIN payments g ON g.id = f.payment_id
+                 WHERE f.status = 'REQUESTED' AND f.ask_after <= business_now() AND g.gateway = ANY(:gateways)
+                 ORDER BY f.ask_after LIMIT :limit FOR UPDATE OF f SKIP LOCKED)
+RETURNING r.id, r.payment_id, r.amount, r.currency, p.gateway;
+
+-- name: claim_these_refunds
+-- The same for refunds by id: what a request has just made.
+UPDATE refunds r SET asks = r.asks + 1, ask_after = business_now() + :lease::interval
+  FROM payments p
+ WHERE p.id = r.payment_id
+   AND r.id IN (SELECT id FROM refunds WHERE id = ANY(:ids) AND status = 'REQUESTED' AND ask_after <= business_now()
+                 ORDER BY id FOR UPDATE SKIP LOCKED)
+RETURNING r.id, r.payment_id, r.amount, r.currency, p.gateway;
+
+-- name: get_refund
+-- One refund by id.
+SELECT * FROM refunds WHERE id = :id;
+
+-- name: lock_refund
+-- One refund, locked, after its payment.
+SELECT * FROM refunds WHERE id = :id FOR NO KEY UPDATE;
+
+-- name: pay_refund
+-- The gateway gave it back.
+UPDATE refunds
+   SET status = 'SUCCESS', gateway_reference = :reference, decline_reason = NULL, refunded_at = business_now(), version = version + 1
+ WHERE id = :id
+RETURNING *;
+
+-- name: count_refunded
+-- What the gateway gave back of a payment, which is locked. With the last of it the payment is REFUNDED.
+UPDATE payments
+   SET refunded_amount = refunded_amount + :amount, version = version + 1,
+       status = CASE WHEN refunded_amount + :amount = captured_amount THEN 'REFUNDED' ELSE status END
+ WHERE id = :id
+RETURNING *;
+
+-- name: decline_refund
+-- The gateway cannot give it back.
+UPDATE refunds
+   SET status = 'FAILED', decline_reason = :reason, gateway_reference = coalesce(:reference, gateway_reference), version = version + 1
+ WHERE id = :id
+RETURNING *;
+
+-- name: leave_refund_undecided
+-- The gateway is asked again, each time later, up to :ask_in_max.
+UPDATE refunds
+   SET gateway_reference = coalesce(:reference, gateway_reference),
+       ask_after = business_now() + least(:ask_in_max::interval, interval '1 second' * 2 ^ least(asks, 20))
+ WHERE id = :id AND status = 'REQUESTED';
+
+-- name: keep_webhook
+-- A gateway's message, once for each of its ids. No row where it came before.
+INSERT INTO gateway_webhooks (id, gateway, event_id, facts, body, apply_after)
+VALUES (:id, :gateway, :event_id, :facts::text::jsonb, :body, business_now() + :lease::interval)
+    ON CONFLICT (gateway, event_id) DO NOTHING
+RETURNING id;
+
+-- name: claim_webhooks
+-- At most :limit messages that were not acted upon, for :lease; each try later than the last.
+UPDATE gateway_webhooks
+   SET tries = tries + 1, apply_after = business_now() + greatest(:lease::interval, interval '1 second' * 2 ^ least(tries, 12))
+ WHERE id IN (SELECT id FROM gateway_webhooks WHERE applied_at IS NULL AND apply_after <= business_now()
+               ORDER BY apply_after LIMIT :limit FOR UPDATE SKIP LOCKED)
+RETURNING id, facts::text AS facts;
+
+-- name: webhook_applied
+-- What it says was acted upon.
+UPDATE gateway_webhooks SET applied_at = business_now() WHERE id = :id AND applied_at IS NULL;

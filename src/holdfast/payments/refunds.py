@@ -1,21 +1,32 @@
 """Giving money back: asked for in the commit of whatever makes it due, done at the gateway after that commit."""
 
+import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
+from typing import TypedDict
 from uuid import UUID
 
+import structlog
 from msgspec import Struct
 
 from holdfast import audit, events, ledger
 from holdfast.audit import Deed
-from holdfast.common.actor import Actor
+from holdfast.common.actor import SYSTEM, Actor, UserId
 from holdfast.common.money import Amount
-from holdfast.database import Tx
+from holdfast.database import Database, Tx, retried
 from holdfast.ledger import FEES, REFUNDS_DUE, Account, Entry, Purpose, Transaction
 from holdfast.payments import repository
-from holdfast.payments.events import RefundRequested
-from holdfast.payments.models import Payment, Refund, RefundId
-from holdfast.payments.repository import NewRefund
-from holdfast.payments.states import RefundReason
+from holdfast.payments.events import PaymentRefunded, RefundDeclined, RefundRequested
+from holdfast.payments.gateway import Declined, Gateways, Pending, Refunded, RefundOutcome, Unknown
+from holdfast.payments.models import Payment, PaymentId, Refund, RefundId
+from holdfast.payments.repository import DueRefund, NewRefund
+from holdfast.payments.states import REFUND, PaymentState, RefundReason, RefundState
+
+LEASE = timedelta(seconds=30)
+ASK_IN_MAX = timedelta(minutes=10)
+AT_ONCE_MAX = 20
+
+log = structlog.get_logger()
 
 
 class RefundRequest(Struct, frozen=True):
@@ -58,8 +69,95 @@ async def owe(tx: Tx, actor: Actor, new: Sequence[NewRefund]) -> list[Refund]:
     kept = [refund for refund in refunds if payments[refund.payment_id].is_kept]
     await ledger.post(tx, [_owed(payments[refund.payment_id], refund) for refund in kept])
     await audit.record(tx, [Deed(actor, "refund.requested", refund.id, after=_facts(refund)) for refund in refunds])
-    await events.publish(tx, [_requested(payments[refund.payment_id], refund) for refund in refunds])
+    await events.publish(tx, [RefundRequested(**_about(payments[refund.payment_id], refund)) for refund in refunds])
     return refunds
+
+
+class Refunds:
+    """Does at the gateways what was asked for, and goes on until they have said so. Repeating it gives nothing back twice."""
+
+    def __init__(self, database: Database, gateways: Gateways) -> None:
+        self._database = database
+        self._gateways = gateways
+        self._running: set[asyncio.Task[None]] = set()
+
+    def soon(self, refunds: Sequence[Refund]) -> None:
+        """Do refunds in the background, after the commit that asked for them. What fails is left to the worker."""
+        if not refunds:
+            return
+        task = asyncio.create_task(self._do_these([refund.id for refund in refunds]))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def do_due(self) -> int:
+        """Do what is due; returns how many refunds it were. Several workers may call it at once."""
+        async with self._database.transaction() as tx:
+            due = await repository.claim_refunds(tx, self._gateways.names(), limit=AT_ONCE_MAX, lease=LEASE)
+        await self._do_all(due)
+        return len(due)
+
+    @retried
+    async def apply(self, refund_id: RefundId, outcome: RefundOutcome) -> Refund | None:
+        """Make the gateway's word about a refund true, in one transaction; None where it is none of ours."""
+        async with self._database.transaction() as tx:
+            found = await repository.get_refund(tx, refund_id)
+            if found is None:
+                log.warning("refund_not_ours", refund_id=str(refund_id), outcome=type(outcome).__name__)
+                return None
+            payment = await repository.lock_payment(tx, found.payment_id)
+            refund = await repository.lock_refund(tx, refund_id)
+            assert payment is not None
+            assert refund is not None
+            match outcome:
+                case Refunded() if REFUND.allows(refund.status, RefundState.SUCCESS):
+                    await _paid(tx, refund, outcome.reference)
+                case Declined() if REFUND.allows(refund.status, RefundState.FAILED):
+                    await _declined(tx, payment, refund, outcome)
+                case Pending() | Unknown():
+                    reference = outcome.reference if isinstance(outcome, Pending) else None
+                    await repository.leave_refund_undecided(tx, refund_id, reference=reference, ask_in_max=ASK_IN_MAX)
+            return await repository.get_refund(tx, refund_id)
+
+    async def close(self) -> None:
+        """Wait for what runs in the background."""
+        await asyncio.gather(*self._running)
+
+    async def _do_these(self, ids: Sequence[RefundId]) -> None:
+        try:
+            async with self._database.transaction() as tx:
+                due = await repository.claim_these_refunds(tx, ids, lease=LEASE)
+            await self._do_all(due)
+        except repository.DATABASE_AWAY as error:
+            log.warning("refund_left_to_the_worker", reason=str(error))
+
+    async def _do_all(self, due: Sequence[DueRefund]) -> None:
+        async with asyncio.TaskGroup() as group:
+            for refund in due:
+                group.create_task(self._do(refund))
+
+    async def _do(self, due: DueRefund) -> None:
+        outcome = await self._gateways[due.gateway].refund(due.id, due.payment_id, Amount(due.currency, due.amount))
+        try:
+            await self.apply(due.id, outcome)
+        except repository.DATABASE_AWAY as error:
+            log.warning("refund_waits", refund_id=str(due.id), reason=str(error))
+
+
+async def _paid(tx: Tx, refund: Refund, reference: str) -> None:
+    paid, payment = await repository.pay_refund(tx, refund, reference)
+    assert paid.refunded_at is not None
+    entries = (Entry(REFUNDS_DUE, -paid.total), Entry(Account.gateway(payment.gateway), paid.total))
+    await ledger.post(tx, [Transaction(paid.id, Purpose.REFUND_PAID, paid.refunded_at, entries)])
+    await audit.record(tx, [Deed(SYSTEM, "refund.paid", paid.id, before=_facts(refund), after=_facts(paid))])
+    in_full = payment.status is PaymentState.REFUNDED
+    await events.publish(tx, [PaymentRefunded(**_about(payment, paid), in_full=in_full)])
+
+
+async def _declined(tx: Tx, payment: Payment, refund: Refund, outcome: Declined) -> None:
+    declined = await repository.decline_refund(tx, refund.id, outcome.reason, outcome.reference)
+    log.error("refund_declined", refund_id=str(refund.id), payment_id=str(payment.id), reason=outcome.reason)
+    await audit.record(tx, [Deed(SYSTEM, "refund.failed", refund.id, before=_facts(refund), after=_facts(declined))])
+    await events.publish(tx, [RefundDeclined(**_about(payment, declined))])
 
 
 def _owed(payment: Payment, refund: Refund) -> Transaction:
@@ -77,16 +175,29 @@ def _owed(payment: Payment, refund: Refund) -> Transaction:
 
 def _facts(refund: Refund) -> dict[str, object]:
     return {
-        "payment_id": refund.payment_id.hex,
+        "payment_id": str(refund.payment_id),
         "status": refund.status.value,
         "amount": refund.amount,
         "currency": refund.currency,
         "reason": refund.reason.value,
+        "decline_reason": refund.decline_reason,
     }
 
 
-def _requested(payment: Payment, refund: Refund) -> RefundRequested:
-    return RefundRequested(
+class _About(TypedDict):
+    version: int
+    payment_id: PaymentId
+    payable_kind: str
+    payable_id: UUID
+    payer_id: UserId
+    payee_id: UUID
+    amount: Amount
+    refund_id: RefundId
+    reason: RefundReason
+
+
+def _about(payment: Payment, refund: Refund) -> _About:
+    return _About(
         version=payment.version,
         payment_id=payment.id,
         payable_kind=payment.payable_kind,

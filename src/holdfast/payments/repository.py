@@ -4,16 +4,22 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
+import psycopg
 from msgspec import Struct
 
 from holdfast.common.actor import UserId
+from holdfast.common.errors import Overloaded
 from holdfast.common.ids import Id
 from holdfast.common.money import Amount
-from holdfast.database import Tx, queries
-from holdfast.payments.models import Method, PaidFor, Payment, PaymentId, Refund, RefundId, Takings
-from holdfast.payments.states import RefundReason
+from holdfast.database import OutcomeUnknown, Tx, queries
+from holdfast.database.retries import ConnectionLost
+from holdfast.payments.models import Method, PaidFor, Payment, PaymentId, Refund, RefundId, Takings, WebhookId
+from holdfast.payments.states import RefundReason, Settlement
 
 SQL = queries(__file__)
+
+DATABASE_AWAY = (Overloaded, ConnectionLost, OutcomeUnknown, psycopg.Error)
+"""What keeps an outcome from being written down just now. It is asked for again."""
 
 
 class NewRefund(Struct, frozen=True):
@@ -29,6 +35,31 @@ class NewRefund(Struct, frozen=True):
     @property
     def total(self) -> Amount:
         return self.fare + self.fee
+
+
+class Unanswered(Struct, frozen=True):
+    """A payment to be asked for. ``is_overdue``: so long after its beginning that whoever called the gateway has given up."""
+
+    id: PaymentId
+    gateway: str
+    is_overdue: bool
+
+
+class DueRefund(Struct, frozen=True):
+    """A refund to be asked for."""
+
+    id: RefundId
+    payment_id: PaymentId
+    amount: int
+    currency: str
+    gateway: str
+
+
+class WaitingWebhook(Struct, frozen=True):
+    """A message to be acted upon: its facts as JSON."""
+
+    id: WebhookId
+    facts: str
 
 
 async def insert_payment(
@@ -108,3 +139,82 @@ async def refunds_of(tx: Tx, payment_ids: Sequence[PaymentId]) -> list[Refund]:
 
 async def takings(tx: Tx, kind: str, payable_ids: Sequence[UUID]) -> list[Takings]:
     return await tx.all(SQL.takings, Takings, kind=kind, payable_ids=list(payable_ids))
+
+
+async def settle(tx: Tx, payment_id: PaymentId, settlement: Settlement, amount: Amount, reference: str) -> Payment | None:
+    return await tx.first(
+        SQL.settle, Payment, id=payment_id, settlement=settlement.value, amount=amount.minor, currency=amount.currency, reference=reference
+    )
+
+
+async def fail(tx: Tx, payment_id: PaymentId, reason: str, reference: str | None) -> Payment | None:
+    return await tx.first(SQL.fail, Payment, id=payment_id, reason=reason, reference=reference)
+
+
+async def leave_undecided(
+    tx: Tx, payment_id: PaymentId, *, is_unknown: bool, next_action: str | None, reference: str | None, ask_in: timedelta
+) -> Payment | None:
+    return await tx.first(
+        SQL.leave_undecided, Payment, id=payment_id, is_unknown=is_unknown, next_action=next_action, reference=reference, ask_in=ask_in
+    )
+
+
+async def claim_unanswered(tx: Tx, gateways: Sequence[str], *, limit: int, lease: timedelta, grace: timedelta) -> list[Unanswered]:
+    return await tx.all(SQL.claim_unanswered, Unanswered, gateways=list(gateways), limit=limit, lease=lease, grace=grace)
+
+
+async def claim_payment(tx: Tx, payment_id: PaymentId, *, lease: timedelta, grace: timedelta) -> Unanswered | None:
+    return await tx.first(SQL.claim_payment, Unanswered, id=payment_id, lease=lease, grace=grace)
+
+
+async def lock_payment(tx: Tx, payment_id: PaymentId) -> Payment | None:
+    return await tx.first(SQL.lock_payment, Payment, id=payment_id)
+
+
+async def claim_refunds(tx: Tx, gateways: Sequence[str], *, limit: int, lease: timedelta) -> list[DueRefund]:
+    return await tx.all(SQL.claim_refunds, DueRefund, gateways=list(gateways), limit=limit, lease=lease)
+
+
+async def claim_these_refunds(tx: Tx, ids: Sequence[RefundId], *, lease: timedelta) -> list[DueRefund]:
+    return await tx.all(SQL.claim_these_refunds, DueRefund, ids=list(ids), lease=lease)
+
+
+async def get_refund(tx: Tx, refund_id: RefundId) -> Refund | None:
+    return await tx.first(SQL.get_refund, Refund, id=refund_id)
+
+
+async def lock_refund(tx: Tx, refund_id: RefundId) -> Refund | None:
+    return await tx.first(SQL.lock_refund, Refund, id=refund_id)
+
+
+async def pay_refund(tx: Tx, refund: Refund, reference: str) -> tuple[Refund, Payment]:
+    """Both the refund and its payment, which are locked, after the money went back."""
+    paid = await tx.first(SQL.pay_refund, Refund, id=refund.id, reference=reference)
+    payment = await tx.first(SQL.count_refunded, Payment, id=refund.payment_id, amount=refund.amount)
+    assert paid is not None
+    assert payment is not None
+    return paid, payment
+
+
+async def decline_refund(tx: Tx, refund_id: RefundId, reason: str, reference: str | None) -> Refund:
+    declined = await tx.first(SQL.decline_refund, Refund, id=refund_id, reason=reason, reference=reference)
+    assert declined is not None
+    return declined
+
+
+async def leave_refund_undecided(tx: Tx, refund_id: RefundId, *, reference: str | None, ask_in_max: timedelta) -> None:
+    await tx.run(SQL.leave_refund_undecided, id=refund_id, reference=reference, ask_in_max=ask_in_max)
+
+
+async def keep_webhook(tx: Tx, webhook_id: WebhookId, gateway: str, event_id: str, facts: str, body: bytes, lease: timedelta) -> bool:
+    """Whether the message is a new one."""
+    kept = await tx.value(SQL.keep_webhook, id=webhook_id, gateway=gateway, event_id=event_id, facts=facts, body=body, lease=lease)
+    return kept is not None
+
+
+async def claim_webhooks(tx: Tx, *, limit: int, lease: timedelta) -> list[WaitingWebhook]:
+    return await tx.all(SQL.claim_webhooks, WaitingWebhook, limit=limit, lease=lease)
+
+
+async def webhook_applied(tx: Tx, webhook_id: WebhookId) -> None:
+    await tx.run(SQL.webhook_applied, id=webhook_id)

@@ -1,0 +1,122 @@
+"""Requests and views of payments."""
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from msgspec import Meta, Struct
+
+from holdfast.common.money import Amount, JsonAmount
+from holdfast.payments.models import Method, Refund
+from holdfast.payments.outcomes import PaymentAnswer
+from holdfast.payments.payable import Payables
+from holdfast.payments.states import PaymentState, RefundReason, RefundState, Settlement
+
+MethodWord = Literal[
+    "CARD", "WALLET", "PAYPAL", "MOBILE_WALLET", "CASH", "card", "credit_card", "wallet", "paypal", "mobile_wallet", "cash"
+]  # fmt: skip
+ThingId = Annotated[str, Meta(min_length=1, max_length=64)]
+Token = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$", examples=["tok_success"])]
+
+
+class PayRequest(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """What to pay for, and with what. Name the hold or the booking: they are one."""
+
+    method: Annotated[MethodWord, Meta(examples=["CARD"])]
+    hold_id: ThingId | None = None
+    booking_id: ThingId | None = None
+    token: Token | None = None
+
+    @property
+    def named(self) -> tuple[str, str] | None:
+        """The field that says what to pay for, and what it says; None where not exactly one does."""
+        given = [(name, text) for name, text in (("holdId", self.hold_id), ("bookingId", self.booking_id)) if text is not None]
+        return given[0] if len(given) == 1 else None
+
+
+class NextAction(Struct, frozen=True, rename="camel"):
+    """What the payer has to do: open ``url``."""
+
+    type: Literal["redirect"]
+    url: str
+
+
+class PaidBookingView(Struct, frozen=True, rename="camel"):
+    """What was paid for, as it stands. ``expiresAt``: until then it can still be paid for."""
+
+    booking_id: str
+    status: str
+    expires_at: datetime | None
+
+
+class RefundView(Struct, frozen=True, rename="camel"):
+    """Money of a payment that goes back, or went."""
+
+    id: str
+    amount: JsonAmount
+    currency: str
+    reason: RefundReason
+    status: RefundState
+    created_at: datetime
+    refunded_at: datetime | None
+
+    @classmethod
+    def of(cls, refund: Refund) -> Self:
+        return cls(
+            id=str(refund.id),
+            amount=JsonAmount(refund.total),
+            currency=refund.currency,
+            reason=refund.reason,
+            status=refund.status,
+            created_at=refund.created_at,
+            refunded_at=refund.refunded_at,
+        )
+
+
+class PaymentView(Struct, frozen=True, rename="camel"):
+    """A payment, as its payer sees it.
+
+    ``status`` INITIATED with ``nextAction``: open its url; with ``unknownSince``: the gateway has not answered, and is asked until
+    it does. ``settlement`` other than KEPT: the money came, could not buy anything any more, and goes back by itself.
+    """
+
+    id: str
+    booking_id: str
+    fare_amount: JsonAmount
+    service_fee: JsonAmount
+    total_amount: JsonAmount
+    currency: str
+    method: Method
+    status: PaymentState
+    settlement: Settlement | None
+    decline_reason: str | None
+    gateway_reference: str | None
+    next_action: NextAction | None
+    unknown_since: datetime | None
+    refunded_amount: JsonAmount
+    refunds: list[RefundView]
+    booking: PaidBookingView | None
+    created_at: datetime
+
+    @classmethod
+    def of(cls, answer: PaymentAnswer, payables: Payables) -> Self:
+        payment, standing = answer.payment, answer.standing
+        booking_id = str(payables.name(payment.payable_kind, payment.payable_id))
+        return cls(
+            id=str(payment.id),
+            booking_id=booking_id,
+            fare_amount=JsonAmount(Amount(payment.currency, payment.fare_amount)),
+            service_fee=JsonAmount(Amount(payment.currency, payment.service_fee)),
+            total_amount=JsonAmount(payment.total),
+            currency=payment.currency,
+            method=payment.method,
+            status=payment.status,
+            settlement=payment.settlement,
+            decline_reason=payment.decline_reason,
+            gateway_reference=payment.gateway_reference,
+            next_action=NextAction("redirect", payment.next_action) if payment.next_action else None,
+            unknown_since=payment.unknown_since,
+            refunded_amount=JsonAmount(Amount(payment.captured_currency or payment.currency, payment.refunded_amount)),
+            refunds=[RefundView.of(refund) for refund in answer.refunds],
+            booking=PaidBookingView(booking_id, standing.status, standing.expires_at) if standing else None,
+            created_at=payment.created_at,
+        )

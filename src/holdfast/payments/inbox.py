@@ -1,0 +1,78 @@
+"""Messages of gateways: verified, kept as they came, once for each of their ids, and then acted upon.
+
+A genuine message is always answered with yes as soon as it is kept: what could not be done at once the worker does.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+import structlog
+
+from holdfast.common.wire import restored, stored
+from holdfast.database import Database, retried
+from holdfast.payments import repository
+from holdfast.payments.errors import GatewayUnknown
+from holdfast.payments.gateway import Gateways, PaymentFact, RefundFact, WebhookFact
+from holdfast.payments.models import WebhookId
+from holdfast.payments.outcomes import Outcomes
+from holdfast.payments.refunds import Refunds
+
+LEASE = timedelta(seconds=30)
+AT_ONCE_MAX = 20
+
+log = structlog.get_logger()
+
+Facts = tuple[PaymentFact | RefundFact, ...]
+
+
+class Inbox:
+    """Receives what gateways send."""
+
+    def __init__(self, database: Database, gateways: Gateways, outcomes: Outcomes, refunds: Refunds) -> None:
+        self._database = database
+        self._gateways = gateways
+        self._outcomes = outcomes
+        self._refunds = refunds
+
+    async def receive(self, gateway: str, headers: Mapping[str, str], body: bytes) -> None:
+        """Keep a message and act upon it. Raises GatewayUnknown, ForgedWebhook, Overloaded (the gateway sends it again)."""
+        if gateway not in self._gateways:
+            raise GatewayUnknown
+        for message in self._gateways[gateway].read_webhook(headers, body):
+            webhook_id = WebhookId.new()
+            if await self._keep(webhook_id, gateway, message, body):
+                await self._try(webhook_id, message.facts)
+
+    async def apply_waiting(self) -> int:
+        """Act upon messages that were kept and no more; returns how many it were."""
+        async with self._database.transaction() as tx:
+            waiting = await repository.claim_webhooks(tx, limit=AT_ONCE_MAX, lease=LEASE)
+        for message in waiting:
+            await self._try(message.id, _read(message.facts))
+        return len(waiting)
+
+    @retried
+    async def _keep(self, webhook_id: WebhookId, gateway: str, message: WebhookFact, body: bytes) -> bool:
+        async with self._database.transaction() as tx:
+            return await repository.keep_webhook(tx, webhook_id, gateway, message.event_id, _written(message.facts), body, LEASE)
+
+    async def _try(self, webhook_id: WebhookId, facts: Facts) -> None:
+        try:
+            for fact in facts:
+                await (
+                    self._outcomes.apply(fact.payment, fact.outcome)
+                    if isinstance(fact, PaymentFact)
+                    else self._refunds.apply(fact.refund, fact.outcome)
+                )
+            async with self._database.transaction() as tx:
+                await repository.webhook_applied(tx, webhook_id)
+        except repository.DATABASE_AWAY as error:
+            log.warning("webhook_waits", webhook_id=str(webhook_id), reason=str(error))
+
+
+def _written(facts: Sequence[PaymentFact | RefundFact]) -> str:
+    return stored(facts).decode()
+
+
+def _read(facts: str) -> Facts:
+    return restored(facts, Facts)

@@ -1,0 +1,198 @@
+"""The one place where a gateway's word about a payment becomes true here.
+
+It comes from four sides: the answer of the call, a webhook, the worker that asked, a request that was repeated. All call ``apply``,
+which may be called with the same word as often as it comes, in any order.
+"""
+
+from datetime import timedelta
+
+import structlog
+from msgspec import Struct
+
+from holdfast import audit, events, idempotency, ledger
+from holdfast.audit import Deed
+from holdfast.common.actor import SYSTEM
+from holdfast.common.errors import Overloaded
+from holdfast.common.money import Amount
+from holdfast.database import Database, Tx, retried
+from holdfast.idempotency import RequestKey
+from holdfast.ledger import FEES, REFUNDS_DUE, Account, Entry, Purpose, Transaction
+from holdfast.payments import refunds, repository
+from holdfast.payments.events import PaymentFailed, PaymentSucceeded
+from holdfast.payments.gateway import Captured, Declined, Outcome, Pending, Unknown
+from holdfast.payments.models import Payment, PaymentId, Refund, RefundId
+from holdfast.payments.payable import Arrived, HoldLapsedMeanwhile, Mismatch, Payables, Settled, Standing, TooLate
+from holdfast.payments.repository import NewRefund
+from holdfast.payments.states import PAYMENT, PaymentState, RefundReason, Settlement
+
+ASK_IN_MIN = timedelta(seconds=1)
+ASK_IN_MAX = timedelta(minutes=1)
+LAPSES_MAX = 3
+
+log = structlog.get_logger()
+
+_REFUNDED_BECAUSE = {
+    Settlement.TOO_LATE: RefundReason.TOO_LATE,
+    Settlement.MISMATCH: RefundReason.MISMATCH,
+    Settlement.ALREADY_PAID: RefundReason.ALREADY_PAID,
+}
+
+
+class PaymentAnswer(Struct, frozen=True):
+    """A payment with what it paid for and what went back of it: what is answered, and kept under the key of its request."""
+
+    payment: Payment
+    standing: Standing | None = None
+    refunds: tuple[Refund, ...] = ()
+
+
+class Outcomes:
+    """Applies outcomes of payments, each in one transaction with all that follows from it."""
+
+    def __init__(self, database: Database, payables: Payables) -> None:
+        self._database = database
+        self._payables = payables
+
+    @retried
+    async def apply(self, payment_id: PaymentId, outcome: Outcome) -> PaymentAnswer | None:
+        """Make an outcome true: the effect on what was paid for, the payment, the ledger, the audit log, the event, the kept answer.
+
+        Returns how the payment stands then; None where it is none of ours. Raises Overloaded: it is then asked for again.
+        """
+        for _ in range(LAPSES_MAX):
+            try:
+                async with self._database.transaction() as tx:
+                    return await self._apply(tx, payment_id, outcome)
+            except HoldLapsedMeanwhile:
+                continue
+        raise Overloaded
+
+    async def answer(self, tx: Tx, payment: Payment) -> PaymentAnswer:
+        """A payment as it is shown."""
+        standing = await self._payables[payment.payable_kind].standing(tx, [payment.payable_id])
+        given_back = await repository.refunds_of(tx, [payment.id]) if payment.refund_amount else []
+        return PaymentAnswer(payment, standing.get(payment.payable_id), tuple(given_back))
+
+    async def _apply(self, tx: Tx, payment_id: PaymentId, outcome: Outcome) -> PaymentAnswer | None:
+        payment = await repository.get(tx, payment_id)
+        if payment is None:
+            log.warning("payment_not_ours", payment_id=str(payment_id), outcome=type(outcome).__name__)
+            return None
+        if isinstance(outcome, Pending | Unknown):
+            return await self.answer(tx, await _leave_undecided(tx, payment, outcome) or await _again(tx, payment))
+        await self._payables[payment.payable_kind].lock(tx, [payment.payable_id], settling=isinstance(outcome, Captured))
+        # Whoever moves a payment holds the lock of what it pays for: what is read from here on stays true.
+        before = await _again(tx, payment)
+        target = PaymentState.SUCCESS if isinstance(outcome, Captured) else PaymentState.FAILED
+        if not PAYMENT.allows(before.status, target):
+            return await self.answer(tx, before)
+        after = await (self._settle(tx, before, outcome) if isinstance(outcome, Captured) else self._fail(tx, before, outcome))
+        answer = await self.answer(tx, after)
+        if before.status is PaymentState.INITIATED and after.idempotency_key is not None:
+            await idempotency.keep(tx, {RequestKey(after.payer_id, after.idempotency_key): answer})
+        return answer
+
+    async def _settle(self, tx: Tx, payment: Payment, outcome: Captured) -> Payment:
+        settlement = await self._effect(tx, payment, outcome.amount)
+        settled = await repository.settle(tx, payment.id, settlement, outcome.amount, outcome.reference)
+        assert settled is not None
+        assert settled.captured_at is not None
+        await ledger.post(tx, [Transaction(settled.id, Purpose.CAPTURE, settled.captured_at, _entries(settled, outcome.amount))])
+        await audit.record(tx, [Deed(SYSTEM, "payment.captured", settled.id, before=_facts(payment), after=_facts(settled))])
+        if settled.is_kept:
+            await events.publish(tx, [_succeeded(settled)])
+            return settled
+        log.warning("payment_not_kept", payment_id=str(settled.id), settlement=settlement.value)
+        back = NewRefund(
+            RefundId.new(), settled.id, outcome.amount, Amount(outcome.amount.currency, 0), _REFUNDED_BECAUSE[settlement], SYSTEM.id
+        )
+        await refunds.owe(tx, SYSTEM, [back])
+        return await _again(tx, settled)
+
+    async def _effect(self, tx: Tx, payment: Payment, amount: Amount) -> Settlement:
+        if amount != payment.total:
+            return Settlement.MISMATCH
+        others = (await repository.of_payables(tx, payment.payable_kind, [payment.payable_id]))[payment.payable_id]
+        if others.kept is not None:
+            return Settlement.ALREADY_PAID
+        effects = await self._payables[payment.payable_kind].captured(tx, [_arrived(payment)])
+        match effects[payment.id]:
+            case Settled():
+                return Settlement.KEPT
+            case TooLate():
+                return Settlement.TOO_LATE
+            case Mismatch():
+                return Settlement.MISMATCH
+
+    async def _fail(self, tx: Tx, payment: Payment, outcome: Declined) -> Payment:
+        await self._payables[payment.payable_kind].failed(tx, [_arrived(payment)])
+        failed = await repository.fail(tx, payment.id, outcome.reason, outcome.reference)
+        assert failed is not None
+        await audit.record(tx, [Deed(SYSTEM, "payment.failed", failed.id, before=_facts(payment), after=_facts(failed))])
+        await events.publish(
+            tx,
+            [
+                PaymentFailed(
+                    version=failed.version,
+                    payment_id=failed.id,
+                    payable_kind=failed.payable_kind,
+                    payable_id=failed.payable_id,
+                    payer_id=failed.payer_id,
+                    payee_id=failed.payee_id,
+                    amount=failed.total,
+                    reason=outcome.reason,
+                )
+            ],
+        )
+        return failed
+
+
+async def _again(tx: Tx, payment: Payment) -> Payment:
+    found = await repository.get(tx, payment.id)
+    assert found is not None
+    return found
+
+
+async def _leave_undecided(tx: Tx, payment: Payment, outcome: Pending | Unknown) -> Payment | None:
+    return await repository.leave_undecided(
+        tx,
+        payment.id,
+        is_unknown=isinstance(outcome, Unknown),
+        next_action=outcome.next_action if isinstance(outcome, Pending) else None,
+        reference=outcome.reference if isinstance(outcome, Pending) else None,
+        ask_in=min(ASK_IN_MIN * 2 ** min(payment.asks, 10), ASK_IN_MAX),
+    )
+
+
+def _arrived(payment: Payment) -> Arrived:
+    return Arrived(payment.id, payment.payable_id, payment.payer_id, payment.total)
+
+
+def _entries(payment: Payment, amount: Amount) -> tuple[Entry, ...]:
+    paid = Entry(Account.gateway(payment.gateway), -amount)
+    if not payment.is_kept:
+        return (paid, Entry(REFUNDS_DUE, amount))
+    earned = Entry(Account.payee(payment.payee_id), Amount(payment.currency, payment.fare_amount))
+    return (paid, earned, Entry(FEES, Amount(payment.currency, payment.service_fee)))
+
+
+def _facts(payment: Payment) -> dict[str, object]:
+    return {
+        "status": payment.status.value,
+        "settlement": payment.settlement.value if payment.settlement else None,
+        "amount": payment.captured_amount or payment.total_amount,
+        "currency": payment.captured_currency or payment.currency,
+        "decline_reason": payment.decline_reason,
+    }
+
+
+def _succeeded(payment: Payment) -> PaymentSucceeded:
+    return PaymentSucceeded(
+        version=payment.version,
+        payment_id=payment.id,
+        payable_kind=payment.payable_kind,
+        payable_id=payment.payable_id,
+        payer_id=payment.payer_id,
+        payee_id=payment.payee_id,
+        amount=payment.total,
+    )
