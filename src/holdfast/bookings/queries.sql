@@ -1,10 +1,12 @@
 -- name: insert_held
 -- Bookings of a batch, PENDING, with the deadline and the free units of their first answer.
-INSERT INTO bookings (id, customer_id, kind, owner_id, quantity, status, fare, service_fee, currency, payee_id, held_until, available_after)
-SELECT id, customer_id, kind, owner_id, quantity, 'PENDING', fare, service_fee, currency, payee_id, held_until, available_after
+INSERT INTO bookings (id, customer_id, kind, owner_id, quantity, status, fare, service_fee, currency, payee_id, held_until, available_after,
+                      created_at)
+SELECT id, customer_id, kind, owner_id, quantity, 'PENDING', fare, service_fee, currency, payee_id, held_until, available_after, created_at
   FROM unnest(:ids::uuid[], :customer_ids::uuid[], :kinds::text[], :owner_ids::uuid[], :quantities::integer[], :fares::bigint[],
-              :service_fees::bigint[], :currencies::text[], :payee_ids::uuid[], :held_untils::timestamptz[], :available_afters::integer[])
-       AS b (id, customer_id, kind, owner_id, quantity, fare, service_fee, currency, payee_id, held_until, available_after);
+              :service_fees::bigint[], :currencies::text[], :payee_ids::uuid[], :held_untils::timestamptz[], :available_afters::integer[],
+              :created_ats::timestamptz[])
+       AS b (id, customer_id, kind, owner_id, quantity, fare, service_fee, currency, payee_id, held_until, available_after, created_at);
 
 -- name: insert_items
 -- What the bookings of a batch asked of which pools.

@@ -48,6 +48,7 @@ async def insert_held(tx: Tx, new: Sequence[NewBooking]) -> None:
             payee_ids=[booking.payee_id for booking in bookings],
             held_untils=[booking.held_until for booking in bookings],
             available_afters=[booking.available_after for booking in bookings],
+            created_ats=[booking.created_at for booking in bookings],
         )
         await tx.run(
             SQL.insert_items,

@@ -1,0 +1,99 @@
+"""Guards taken away on purpose: a race test that stays green without its guard proves nothing, and fails.
+
+Each control names the guard, and edits a statement or replaces a function of the program in this process. Where the schema is a
+second wall behind the guard, it is taken down too, or nobody would see that the first is gone.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+import psycopg
+
+from holdfast.bookings import desk
+from holdfast.bookings import repository as bookings
+from holdfast.database import Query, Tx
+from holdfast.idempotency import KeyedRequest, New, RequestKey, Standing
+from holdfast.inventory import repository as inventory
+
+
+@dataclass(frozen=True)
+class Control:
+    """How a guard is taken away: parts of statements (query, old, new), attributes (object, name, value), and DDL as the owner."""
+
+    edits: Sequence[tuple[Query, str, str]] = ()
+    attributes: Sequence[tuple[ModuleType | type, str, object]] = ()
+    ddl: Sequence[str] = field(default=())
+
+
+async def _every_key_is_new(_tx: Tx, requests: Sequence[KeyedRequest]) -> Mapping[RequestKey, Standing]:
+    return {request.key: New() for request in requests}
+
+
+_WITHOUT_COUNTERS = "ALTER TABLE pools DROP CONSTRAINT pools_counters"
+
+CONTROLS: dict[str, Callable[[], Control]] = {
+    # Two claims read the same free seat.
+    "inventory.without_pool_lock": lambda: Control(edits=[(inventory.SQL.lock_pools, "FOR NO KEY UPDATE", "")], ddl=[_WITHOUT_COUNTERS]),
+    # A key is not taken, so a repeated request is a new one.
+    "idempotency.without_keys": lambda: Control(attributes=[(desk, "begin", _every_key_is_new)]),
+    # A closed pool is not judged after its lock: what was read before the wait counts.
+    "inventory.without_closed_check": lambda: Control(
+        edits=[(inventory.SQL.lock_pools, "version, closed_at", "version, NULL::timestamptz AS closed_at")]
+    ),
+    "inventory.without_closed_check_on_confirm": lambda: Control(edits=[(inventory.SQL.confirm, "p.closed_at IS NOT NULL", "false")]),
+    # What a lapsed hold gives back is what it once asked for, not what was deleted, and nobody locks it.
+    "inventory.without_returning": lambda: Control(
+        edits=[
+            (
+                inventory.SQL.give_back_held,
+                "FROM (SELECT pool_id, sum(quantity) AS quantity FROM lines GROUP BY pool_id) d",
+                "FROM (SELECT pool_id, sum(quantity) AS quantity FROM booking_items"
+                " WHERE booking_id = ANY(%(hold_ids)s) GROUP BY pool_id) d",
+            ),
+            (inventory.SQL.lock_lapsed, "FOR UPDATE SKIP LOCKED", ""),
+            (inventory.SQL.lock_some_lapsed, "FOR UPDATE SKIP LOCKED", ""),
+            (inventory.SQL.lock_holds, "FOR UPDATE", ""),
+            (bookings.SQL.lock, "FOR NO KEY UPDATE", ""),
+        ],
+        ddl=[_WITHOUT_COUNTERS],
+    ),
+    # The deadline is not looked at when money arrives.
+    "inventory.without_deadline_on_confirm": lambda: Control(
+        edits=[(inventory.SQL.confirm, "AND h.expires_at > business_now()", "")],
+    ),
+    # Holds are not locked, so whoever ends one does not exclude whoever pays for it.
+    "inventory.without_hold_lock": lambda: Control(
+        edits=[(inventory.SQL.lock_holds, "FOR UPDATE", ""), (bookings.SQL.lock, "FOR NO KEY UPDATE", "")],
+    ),
+}
+
+
+@asynccontextmanager
+async def without(guard: str | None, owner_url: str) -> AsyncIterator[None]:
+    """Run a block with one guard taken away; with None nothing is changed."""
+    if guard is None:
+        yield
+        return
+    control = CONTROLS[guard]()
+    edited: list[tuple[Query, Any]] = []
+    replaced: list[tuple[object, str, object]] = []
+    async with await psycopg.AsyncConnection.connect(owner_url, autocommit=True) as connection:
+        for statement in control.ddl:
+            await connection.execute(statement.encode())
+    try:
+        for query, old, new in control.edits:
+            assert old in query.text, f"{guard}: {query.name} no longer says {old!r}"
+            edited.append((query, query.text))
+            query.text = query.text.replace(old, new)
+        for owner, name, value in control.attributes:
+            replaced.append((owner, name, getattr(owner, name)))
+            setattr(owner, name, value)
+        yield
+    finally:
+        for query, text in edited:
+            query.text = text
+        for owner, name, value in replaced:
+            setattr(owner, name, value)
