@@ -8,7 +8,8 @@ import pytest
 from redis.asyncio import Redis
 from sqlalchemy import text
 
-from holdfast.app.migration import is_current, migrate
+from holdfast.app.migration import migrate
+from holdfast.app.revisions import is_current
 from holdfast.database import Database
 
 NOW = text("SELECT business_now()")

@@ -42,16 +42,10 @@ def regenerate(*, write: bool, owner_url: str | None = None) -> list[str]:
     if owner_url is not None:
         pages["schema.md"] = schema_page(owner_url)
     else:
-        with tempfile.TemporaryDirectory(prefix="holdfast-docs-") as directory, Home(Path(directory) / "data") as home:
-            postgres = PostgresServer(
-                home.path / "postgres", home.sockets, home.secrets, programs=postgres_programs(home.account), account=home.account
-            )
-            try:
-                postgres.start(home.path / "postgres.out")
-                migrate(postgres.owner_url)
-                pages["schema.md"] = schema_page(postgres.owner_url)
-            finally:
-                postgres.stop()
+        with tempfile.TemporaryDirectory(prefix="holdfast-docs-") as directory:
+            # As root, PostgreSQL runs as nobody and must get in.
+            Path(directory).chmod(0o711)
+            pages["schema.md"] = _page_of_a_new_database(Path(directory))
     stale = []
     for name, text in pages.items():
         path = DIRECTORY / name
@@ -146,6 +140,19 @@ def schema_page(owner_url: str) -> str:
         "## Tables and views",
         *sections,
     )
+
+
+def _page_of_a_new_database(directory: Path) -> str:
+    with Home(directory / "data") as home:
+        postgres = PostgresServer(
+            home.path / "postgres", home.sockets, home.secrets, programs=postgres_programs(home.account), account=home.account
+        )
+        try:
+            postgres.start(home.path / "postgres.out")
+            migrate(postgres.owner_url)
+            return schema_page(postgres.owner_url)
+        finally:
+            postgres.stop()
 
 
 def _page(title: str, about: str, *sections: str) -> str:

@@ -497,6 +497,8 @@ def fault(what: str, output: str) -> EmbeddedFault:
         return EmbeddedFault(
             f"{what}: the disk is full. Free some space (about 300 MB are needed), or choose a directory on another disk with --data."
         )
+    if "could not look up effective user ID" in output:
+        return EmbeddedFault(f"{what}: the user with the number {os.geteuid()} has no name on this machine, and PostgreSQL wants one.")
     lines = [line for line in output.strip().splitlines() if line.strip()]
     return EmbeddedFault("\n  ".join([f"{what}:", *lines[-8:]]))
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import shlex
 import signal
 import socket
 import sys
@@ -18,7 +19,7 @@ from holdfast.app import running
 from holdfast.app.embedded import Home, PostgresServer, RedisServer, Server, fault, postgres_programs, redis_program
 from holdfast.app.faults import Fault
 from holdfast.app.leash import leashed
-from holdfast.app.migration import is_current, migrate
+from holdfast.app.revisions import has_partitions_ahead, is_current
 from holdfast.app.running import Running
 from holdfast.app.settings import load_settings
 from holdfast.app.supervisor import Program, Supervisor
@@ -30,6 +31,7 @@ _COLOURS = {
     "web": "green",
     "worker": "magenta",
     "sandbox": "yellow",
+    "migrate": "blue",
     "demo": "cyan",
     "holdfast": "bold",
 }
@@ -54,6 +56,7 @@ class Instance:
         self._demo = demo
         self._began = time.monotonic()
         self._is_ready = False
+        self._listener: socket.socket | None = None
         self._output_is_gone = asyncio.Event()
 
     async def run(self) -> int:
@@ -66,6 +69,7 @@ class Instance:
         def end(number: signal.Signals) -> None:
             received.append(number)
             if len(received) == 1:
+                self._say("stopping ...")
                 main.cancel()
             else:
                 supervisor.kill()
@@ -75,13 +79,14 @@ class Instance:
         try:
             # Outermost, so that the lock on the data directory is held until the last child is gone.
             with self._home:
-                async with supervisor:
-                    try:
+                try:
+                    async with supervisor:
                         await self._start(supervisor)
                         await self._output_is_gone.wait()
-                    finally:
-                        self._say("stopping ...")
-                running.forget(self._home.path)
+                finally:
+                    if self._listener is not None:
+                        self._listener.close()
+                    running.forget(self._home.path)
         except asyncio.CancelledError:
             if not received:
                 raise
@@ -95,7 +100,8 @@ class Instance:
             self._say(f"data in {home.path}, because PostgreSQL, which runs as nobody, cannot reach {home.wanted}")
         environment = self._own_settings()
         settings = load_settings(**environment)
-        listener = await self._listen(settings)
+        # Held open to the end: every web server gets it anew.
+        listener = self._listener = await self._listen(settings)
         host, port = listener.getsockname()[:2]
         environment |= {"HOLDFAST_HOST": settings.host, "HOLDFAST_PORT": str(port)}
         environment["HOLDFAST_INTERNAL_PORT"] = str(settings.internal_port or _free_port(port + 1))
@@ -112,16 +118,14 @@ class Instance:
             environment["DATABASE_URL"] = postgres.app_url
         if not settings.redis_url:
             await self._start_redis(supervisor, environment)
-        await self._migrate(owner_url, environment.get("DATABASE_URL", settings.database_url))
-
         sandbox = self._sandbox(environment)
         settings = load_settings(**environment)
         base_url = settings.public_url or f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"
-        starts = [
-            supervisor.start(program) for program in (self._web(environment, listener), self._worker(environment), sandbox) if program
-        ]
-        await asyncio.gather(*starts)
-        listener.close()
+        programs = [self._web(environment, listener), self._worker(environment), *([sandbox] if sandbox else [])]
+        # Web and worker wait for the migration by themselves, and have plenty to import until then.
+        await asyncio.gather(
+            self._migrate(supervisor, owner_url, settings.database_url), *(supervisor.start(program) for program in programs)
+        )
         Running(os.getpid(), base_url, environment | {"DATABASE_OWNER_URL": owner_url}).write(home.path)
         if self._demo:
             await supervisor.run_once(_holdfast("demo", "demo", environment=environment))
@@ -172,13 +176,13 @@ class Instance:
         await supervisor.start(_as_program(redis))
         environment["REDIS_URL"] = redis.url
 
-    async def _migrate(self, owner_url: str, app_url: str) -> None:
-        if not owner_url:
-            if not await asyncio.to_thread(is_current, app_url):
-                raise Fault("The database has not been migrated to this version. Set DATABASE_OWNER_URL too, or run `holdfast migrate`.")
+    async def _migrate(self, supervisor: Supervisor, owner_url: str, app_url: str) -> None:
+        if await asyncio.to_thread(is_current, app_url) and await asyncio.to_thread(has_partitions_ahead, app_url):
             return
-        for done in await asyncio.to_thread(migrate, owner_url):
-            self._say(done)
+        if not owner_url:
+            raise Fault("The database has not been migrated to this version. Set DATABASE_OWNER_URL too, or run `holdfast migrate`.")
+        # A process of its own, because what it imports takes longer than what it does.
+        await supervisor.run_once(_holdfast("migrate", "migrate", environment={"DATABASE_OWNER_URL": owner_url}, is_owner=True))
 
     def _web(self, environment: Mapping[str, str], listener: socket.socket) -> Program:
         port = int(environment["HOLDFAST_INTERNAL_PORT"])
@@ -218,7 +222,7 @@ class Instance:
                 f'  -d \'{{"challengeId": "(from above)", "code": "{code}"}}\''
             )
         )
-        elsewhere = "" if self._home.wanted == running.DEFAULT_DATA else f" --data {self._home.wanted}"
+        elsewhere = "" if self._home.wanted == running.DEFAULT_DATA else f" --data {shlex.quote(str(self._home.wanted))}"
         out.print("\n  Then: README.md sells a first seat, [bold]./holdfast simulate[/] sells thousands.")
         out.print(f"  An admin: [bold]./holdfast create-admin +20...{elsewhere}[/]")
         out.rule()
@@ -248,7 +252,12 @@ def _as_program(server: Server) -> Program:
 
 
 def _holdfast(
-    name: str, *arguments: str, environment: Mapping[str, str], inherited: list[int] | None = None, ready_on: int | None = None
+    name: str,
+    *arguments: str,
+    environment: Mapping[str, str],
+    inherited: list[int] | None = None,
+    ready_on: int | None = None,
+    is_owner: bool = False,
 ) -> Program:
     """One of our own commands as a child; ready once it answers ``/livez`` on a port, where one is given."""
 
@@ -257,8 +266,8 @@ def _holdfast(
 
     command = [sys.executable, "-P", "-m", "holdfast", *arguments]
     whole = {**os.environ, **environment, "PYTHONUNBUFFERED": "1"}
-    # Only migrations are done as the owner.
-    whole.pop("DATABASE_OWNER_URL", None)
+    if not is_owner:
+        whole.pop("DATABASE_OWNER_URL", None)
     return Program(name, lambda: leashed(command, signal.SIGTERM), whole, is_ready=answers, inherited=inherited or [])
 
 

@@ -9,15 +9,14 @@ import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from psycopg import errors, sql
 from sqlalchemy import Connection, NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
 from holdfast.app.faults import Fault
+from holdfast.app.revisions import MIGRATIONS
 from holdfast.database.partitions import ensure_partitions
 
-MIGRATIONS = Path(__file__).parents[3] / "migrations"
 LOCK_TIMEOUT_MS = 2_000
 LOCK_ATTEMPTS = 15
 _ONE_AT_A_TIME = 0x686F6C64666173  # "holdfas": two migrating at once would only stumble over each other.
@@ -63,19 +62,6 @@ def migrate(owner_url: str, revision: str = "head", *, migrations: Path = MIGRAT
         engine.dispose()
     done = [f"migrated from {before or 'an empty database'} to {after}"] if after != before else []
     return done + ([f"made {len(partitions)} partitions, {partitions[0]} to {partitions[-1]}"] if partitions else [])
-
-
-def is_current(url: str) -> bool:
-    """Whether the database has the newest revision that this program knows, or a newer one that it does not."""
-    known = ScriptDirectory(str(MIGRATIONS))
-    with psycopg.connect(url, connect_timeout=5) as connection:
-        try:
-            found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-        except errors.UndefinedTable:
-            return False
-    return found is not None and (
-        found[0] == known.get_current_head() or found[0] not in {script.revision for script in known.walk_revisions()}
-    )
 
 
 def migration_sql(revision: str = "head", *, migrations: Path = MIGRATIONS) -> str:

@@ -5,18 +5,23 @@ import time
 import psycopg
 
 from holdfast.app.faults import Fault
-from holdfast.app.migration import is_current
+from holdfast.app.revisions import is_current
 
 WAIT_S = 30.0
+_POLL_S = 0.1
 _OLDEST = 150_000
 _DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
 
 
 def check_database(url: str, wait_s: float = WAIT_S) -> None:
-    """Wait for the database and look at it. Raises Fault where it is away, too old, not migrated, or may lose what it confirmed."""
+    """Wait for the database and its migration, and look at it.
+
+    Raises Fault where it is away, too old, not migrated, or may lose what it confirmed.
+    """
     if not url:
         raise Fault("DATABASE_URL is not set. Set it, or run `holdfast up`, which starts a PostgreSQL of its own.")
-    with _connect(url, wait_s) as connection:
+    deadline = time.monotonic() + wait_s
+    with _connect(url, deadline) as connection:
         if connection.info.server_version < _OLDEST:
             raise Fault(f"PostgreSQL {connection.info.server_version // 10_000} is too old: 15 to 18 are supported.")
         rows = connection.execute("SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", (list(_DURABLE),)).fetchall()
@@ -29,12 +34,13 @@ def check_database(url: str, wait_s: float = WAIT_S) -> None:
             raise Fault(
                 f"This PostgreSQL may lose sales that it has confirmed ({', '.join(weak)}). Turn that on: Holdfast never sells without it."
             )
-    if not is_current(url):
-        raise Fault("The database has not been migrated to this version. Run `holdfast migrate` with DATABASE_OWNER_URL set.")
+    while not is_current(url):
+        if time.monotonic() > deadline:
+            raise Fault("The database has not been migrated to this version. Run `holdfast migrate` with DATABASE_OWNER_URL set.")
+        time.sleep(_POLL_S)
 
 
-def _connect(url: str, wait_s: float) -> psycopg.Connection[tuple[str, str]]:
-    deadline = time.monotonic() + wait_s
+def _connect(url: str, deadline: float) -> psycopg.Connection[tuple[str, str]]:
     while True:
         try:
             return psycopg.connect(url, connect_timeout=5, application_name="holdfast preflight")
@@ -42,4 +48,4 @@ def _connect(url: str, wait_s: float) -> psycopg.Connection[tuple[str, str]]:
             # A wrong password does not become right by waiting.
             if error.sqlstate is not None or time.monotonic() > deadline:
                 raise Fault(f"The database cannot be opened: {str(error).strip()}\nIs DATABASE_URL right?") from error
-        time.sleep(0.2)
+        time.sleep(_POLL_S)

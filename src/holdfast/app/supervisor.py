@@ -137,7 +137,7 @@ class Supervisor:
                 return
             if not child.first_ready.is_set():
                 raise self._explain(f"{program.name} did not start ({ending})", "\n".join(child.last_lines))
-            if program.is_quiet:
+            if program.is_quiet and not ending.startswith("signal"):
                 for line in child.last_lines:
                     self._show(program.name, line)
             if time.monotonic() - began > STEADY_S:
