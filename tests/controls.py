@@ -43,15 +43,13 @@ CONTROLS: dict[str, Callable[[], Control]] = {
     "inventory.without_closed_check": lambda: Control(
         edits=[(inventory.SQL.lock_pools, "version, closed_at", "version, NULL::timestamptz AS closed_at")]
     ),
-    "inventory.without_closed_check_on_confirm": lambda: Control(edits=[(inventory.SQL.confirm, "p.closed_at IS NOT NULL", "false")]),
     # What a lapsed hold gives back is what it once asked for, not what was deleted, and nobody locks it.
     "inventory.without_returning": lambda: Control(
         edits=[
             (
                 inventory.SQL.give_back_held,
                 "FROM (SELECT pool_id, sum(quantity) AS quantity FROM lines GROUP BY pool_id) d",
-                "FROM (SELECT pool_id, sum(quantity) AS quantity FROM booking_items"
-                " WHERE booking_id = ANY(%(hold_ids)s) GROUP BY pool_id) d",
+                "FROM (SELECT pool_id, sum(quantity) AS quantity FROM booking_items WHERE booking_id = ANY(%(hold_ids)s) GROUP BY 1) d",
             ),
             (inventory.SQL.lock_lapsed, "FOR UPDATE SKIP LOCKED", ""),
             (inventory.SQL.lock_some_lapsed, "FOR UPDATE SKIP LOCKED", ""),
@@ -60,9 +58,21 @@ CONTROLS: dict[str, Callable[[], Control]] = {
         ],
         ddl=[_WITHOUT_COUNTERS],
     ),
-    # The deadline is not looked at when money arrives.
-    "inventory.without_deadline_on_confirm": lambda: Control(
-        edits=[(inventory.SQL.confirm, "AND h.expires_at > business_now()", "")],
+    # What money buys is what was once asked for, not what the hold still has, and nobody locks the hold or looks at its deadline.
+    "inventory.without_lines_on_confirm": lambda: Control(
+        edits=[
+            (
+                inventory.SQL.confirm,
+                "DELETE FROM hold_lines WHERE hold_id IN (SELECT id FROM live) RETURNING hold_id, pool_id, quantity",
+                "SELECT booking_id AS hold_id, pool_id, quantity FROM booking_items WHERE booking_id = ANY(%(hold_ids)s)",
+            ),
+            (inventory.SQL.lock_holds, "expires_at > business_now() AS live", "true AS live"),
+            (inventory.SQL.lock_holds, "FOR UPDATE", ""),
+            (inventory.SQL.lock_some_lapsed, "FOR UPDATE SKIP LOCKED", ""),
+            (inventory.SQL.lock_lapsed, "FOR UPDATE SKIP LOCKED", ""),
+            (bookings.SQL.lock, "FOR NO KEY UPDATE", ""),
+        ],
+        ddl=[_WITHOUT_COUNTERS],
     ),
     # Holds are not locked, so whoever ends one does not exclude whoever pays for it.
     "inventory.without_hold_lock": lambda: Control(
@@ -88,12 +98,12 @@ async def without(guard: str | None, owner_url: str) -> AsyncIterator[None]:
             assert old in query.text, f"{guard}: {query.name} no longer says {old!r}"
             edited.append((query, query.text))
             query.text = query.text.replace(old, new)
-        for owner, name, value in control.attributes:
-            replaced.append((owner, name, getattr(owner, name)))
-            setattr(owner, name, value)
+        for place, name, value in control.attributes:
+            replaced.append((place, name, getattr(place, name)))
+            setattr(place, name, value)
         yield
     finally:
         for query, text in edited:
             query.text = text
-        for owner, name, value in replaced:
-            setattr(owner, name, value)
+        for place, name, value in reversed(replaced):
+            setattr(place, name, value)
