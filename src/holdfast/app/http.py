@@ -39,6 +39,7 @@ class Program(Protocol):
 
     settings: Settings
     routers: Sequence[Router]
+    root_routers: Sequence[Router]
     verify: Verify
     lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]]
     sockets: App | None
@@ -53,7 +54,7 @@ def create_app(program: Program, registry: CollectorRegistry | None = None) -> G
     settings = program.settings
     seal_cursors_with(settings.token_key.get_secret_value())
     app = Litestar(
-        [Router(BASE_PATH, route_handlers=[*program.routers])],
+        [Router(BASE_PATH, route_handlers=[*program.routers]), *program.root_routers],
         dependencies=DEPENDENCIES,
         request_class=StrictRequest,
         response_class=ViewResponse,

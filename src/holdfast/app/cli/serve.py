@@ -21,12 +21,13 @@ def serve(
     from holdfast.app.http import create_app
     from holdfast.app.preflight import check_database
     from holdfast.app.settings import load_settings
+    from holdfast.app.wiring import build_program
 
     settings = load_settings()
     logs.configure(settings)
     check_database(settings.database_url)
     config = uvicorn.Config(
-        create_app(settings),
+        create_app(build_program(settings)),
         host=settings.host, port=settings.port, backlog=BACKLOG,
         loop="uvloop", http="httptools", ws="websockets-sansio", lifespan="on",
         log_config=None, access_log=False,

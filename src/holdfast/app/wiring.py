@@ -1,0 +1,148 @@
+"""What the program is made of: every module, built in the order of the layers.
+
+Nothing here decides anything. To add a kind of resource, a gateway, something to pay for or a channel, add its line below.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from litestar import Litestar, Router
+from litestar.types import ASGIApp
+
+from holdfast.app.background import Loop, in_background
+from holdfast.auth import module as auth_module
+from holdfast.auth.keys import TokenKeys
+from holdfast.auth.sender import CodeSender, ConsoleSender
+from holdfast.bookings import module as bookings_module
+from holdfast.bookings.models import PAYABLE_KIND
+from holdfast.cache import Marks, RedisLink
+from holdfast.common.guards import Verify
+from holdfast.common.money import Amount
+from holdfast.complaints import module as complaints_module
+from holdfast.config import Settings
+from holdfast.database import Database
+from holdfast.events import Consumer, Follower
+from holdfast.inventory import Inventory
+from holdfast.jobs import Job
+from holdfast.limits import Limits
+from holdfast.notifications import module as notifications_module
+from holdfast.notifications.channels.sms import AppriseSender
+from holdfast.payments import module as payments_module
+from holdfast.payments.gateway import Gateways
+from holdfast.payments.payable import Payables
+from holdfast.realtime import module as realtime_module
+from holdfast.resources.kind import Kinds
+from holdfast.sessions import module as sessions_module
+from holdfast.users import module as users_module
+from holdfast.vault import Vault
+
+CURRENCY = "EGP"
+
+
+@dataclass(frozen=True)
+class Program:
+    """Everything, ready to be run: by the web server (``app/http.py``) or by the worker (``app/worker.py``)."""
+
+    settings: Settings
+    database: Database
+    routers: Sequence[Router]
+    root_routers: Sequence[Router]
+    verify: Verify
+    lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]]
+    sockets: ASGIApp | None
+    consumers: Sequence[Consumer]
+    followers: Sequence[Follower]
+    loops: Sequence[Loop]
+    jobs: Sequence[Job]
+    close: Callable[[], Awaitable[None]]
+
+
+def build_program(settings: Settings) -> Program:
+    """Build every module. Connects to nothing yet."""
+    database = Database(settings.database_url, connections=settings.database_connections)
+    redis = RedisLink(settings.redis_url)
+    marks = Marks(redis)
+    limits = Limits(database, redis)
+    vault = Vault(settings.vault_key.get_secret_value(), settings.vault_key_previous.get_secret_value())
+
+    users = users_module.build(database, default_region=settings.default_region)
+    auth = auth_module.build(
+        database,
+        users.people,
+        limits,
+        vault,
+        TokenKeys(settings.token_key.get_secret_value(), settings.token_key_previous.get_secret_value()),
+        _code_sender(settings),
+        issuer=settings.public_url or "holdfast",
+        access_lifetime=timedelta(minutes=settings.access_token_minutes),
+        refresh_lifetime=timedelta(days=settings.refresh_token_days),
+        default_region=settings.default_region,
+        accepts_test_phones=settings.accepts_test_phones,
+    )
+
+    inventory = Inventory()
+    payables = Payables()
+    payments = payments_module.build(database, payables, _gateways(settings))
+
+    sessions = sessions_module.build(
+        database,
+        inventory,
+        hold_lifetime=settings.hold_lifetime,
+        service_fee=Amount(CURRENCY, settings.service_fee_piastres),
+    )
+    kinds = Kinds(sessions.kind)
+
+    bookings = bookings_module.build(database, inventory, kinds, marks, live_holds_max=settings.live_holds_max)
+    inventory.owner = bookings.hold_owner
+    payables.add(PAYABLE_KIND, bookings.payable)
+
+    complaints = complaints_module.build(database, bookings.service)
+    notifications = notifications_module.build(database, kinds)
+
+    realtime = realtime_module.build(database, auth.verify)
+
+    async def close() -> None:
+        await redis.close()
+        await database.close()
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        async with in_background([auth.follow, realtime.run]):
+            try:
+                yield
+            finally:
+                await close()
+
+    return Program(
+        settings=settings,
+        database=database,
+        routers=[
+            auth.router,
+            users.router,
+            sessions.router,
+            bookings.router,
+            payments.router,
+            complaints.router,
+            notifications.router,
+        ],
+        root_routers=[auth.root_router],
+        verify=auth.verify,
+        lifespan=[lifespan],
+        sockets=realtime.app,
+        consumers=[notifications.consumer],
+        followers=[bookings.calling_off, bookings.show_holds],
+        loops=[bookings.expiry.run, payments.reconciler.run],
+        jobs=[*auth.jobs],
+        close=close,
+    )
+
+
+def _code_sender(settings: Settings) -> CodeSender:
+    url = settings.code_channel.get_secret_value()
+    return AppriseSender(url) if url else ConsoleSender()
+
+
+def _gateways(settings: Settings) -> Gateways:
+    return Gateways()
