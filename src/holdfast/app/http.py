@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from holdfast.app.edge.answers import ViewResponse
 from holdfast.app.edge.asgi import App
+from holdfast.app.edge.documents import Documents
 from holdfast.app.edge.gate import Gate
 from holdfast.app.edge.limiting import Tally
 from holdfast.app.edge.metrics import RequestMetrics
@@ -37,12 +38,23 @@ BASE_PATH = "/api/v1"
 class Program(Protocol):
     """What ``app/wiring.py`` built, as far as HTTP is concerned."""
 
-    settings: Settings
-    routers: Sequence[Router]
-    root_routers: Sequence[Router]
-    verify: Verify
-    lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]]
-    sockets: App | None
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def routers(self) -> Sequence[Router]: ...
+
+    @property
+    def root_routers(self) -> Sequence[Router]: ...
+
+    @property
+    def verify(self) -> Verify: ...
+
+    @property
+    def lifespan(self) -> Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]]: ...
+
+    @property
+    def sockets(self) -> App | None: ...
 
 
 class Unguarded(Exception):
@@ -53,8 +65,9 @@ def create_app(program: Program, registry: CollectorRegistry | None = None) -> G
     """The ASGI application of a program. Raises Unguarded where a route does not say who may call it."""
     settings = program.settings
     seal_cursors_with(settings.token_key.get_secret_value())
+    documents = Documents(BASE_PATH)
     app = Litestar(
-        [Router(BASE_PATH, route_handlers=[*program.routers]), *program.root_routers],
+        [Router(BASE_PATH, route_handlers=[*program.routers]), *program.root_routers, documents.router],
         dependencies=DEPENDENCIES,
         request_class=StrictRequest,
         response_class=ViewResponse,
@@ -69,6 +82,7 @@ def create_app(program: Program, registry: CollectorRegistry | None = None) -> G
     )
     require_guards(app)
     make_plans(app.routes)
+    documents.describe(app)
     return Gate(
         cast(App, app),
         verify=program.verify,

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from litestar import Litestar, Router
-from litestar.types import ASGIApp
 
 from holdfast.app.background import Loop, in_background
+from holdfast.app.edge.asgi import App
 from holdfast.auth import module as auth_module
 from holdfast.auth.keys import TokenKeys
 from holdfast.auth.sender import CodeSender, ConsoleSender
@@ -51,7 +51,7 @@ class Program:
     root_routers: Sequence[Router]
     verify: Verify
     lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]]
-    sockets: ASGIApp | None
+    sockets: App | None
     consumers: Sequence[Consumer]
     followers: Sequence[Follower]
     loops: Sequence[Loop]

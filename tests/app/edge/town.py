@@ -217,6 +217,7 @@ class Town:
         self.shops = Shops()
         services = {"service": provided(self.shops)}
         self.routers = routers or [Router("/", route_handlers=[ShopController, OrderController, MannersController], dependencies=services)]
+        self.root_routers: Sequence[Router] = ()
         self.lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]] = ()
         self.sockets: ASGIApp | None = None
         self.verified = 0

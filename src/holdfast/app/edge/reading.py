@@ -58,7 +58,7 @@ class _Parameter(Struct, frozen=True):
 class Plan:
     """What one route reads of a request."""
 
-    __slots__ = ("_annotation", "_decoder", "bytes_max", "guards", "parameters", "repeatable", "single")
+    __slots__ = ("_decoder", "annotation", "bytes_max", "guards", "is_body_optional", "parameters", "repeatable", "single")
 
     def __init__(
         self,
@@ -68,10 +68,12 @@ class Plan:
         *,
         bytes_max: int = BODY_BYTES_MAX,
         guards: Sequence[frozenset[Role]] = (),
+        is_body_optional: bool = False,
     ) -> None:
+        self.annotation = annotation
+        self.is_body_optional = is_body_optional
         self.bytes_max = bytes_max
         self.guards = guards
-        self._annotation = annotation
         self._decoder = None if annotation is None else msgspec.json.Decoder(annotation, dec_hook=decode_hook)
         self.parameters = parameters
         self.repeatable = repeatable
@@ -100,11 +102,11 @@ class Plan:
             plain = msgspec.json.decode(body)
         except msgspec.ValidationError:
             # A number that no reader could take; where it stands is all that msgspec says of it.
-            return [(first.partition("`$.")[2].rstrip("`"), said(first, self._annotation, language))]
+            return [(first.partition("`$.")[2].rstrip("`"), said(first, self.annotation, language))]
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise Malformed from None
-        found = faults_of(plain, self._annotation, language) + unprintable_faults(plain, language)
-        return found or [("", said(first, self._annotation, language))]
+        found = faults_of(plain, self.annotation, language) + unprintable_faults(plain, language)
+        return found or [("", said(first, self.annotation, language))]
 
     def _look_closely(self, body: bytes, language: Language) -> None:
         plain = msgspec.json.decode(body)
@@ -125,11 +127,17 @@ class StrictRequest(Request[Any, Any, Any]):
         return plan.read(await self.body(), Visit.of(self))
 
 
+class TwoPaths(Exception):
+    """One function answers at two paths, or under two methods: each needs a plan of its own."""
+
+
 def make_plans(routes: Sequence[object]) -> None:
     """Look once, at the start, at what each route reads."""
     for route in routes:
         if isinstance(route, HTTPRoute):
             for handler, model in route.route_handler_map.values():
+                if PLAN in handler.opt:
+                    raise TwoPaths(f"{handler} has more than one path; give each its own function")
                 handler.opt[PLAN] = _plan(handler, model)
                 # Litestar copies the handler for each guard of each request, and that is slow: ``admit`` asks them instead.
                 handler.resolve_guards().clear()
@@ -153,6 +161,7 @@ def _plan(handler: HTTPRouteHandler, model: Any) -> Plan:
         frozenset(model.sequence_query_parameter_names),
         bytes_max=handler.resolve_request_max_body_size() or BODY_BYTES_MAX,
         guards=[guard.roles for guard in handler.resolve_guards()],  # type: ignore[attr-defined]
+        is_body_optional=body is not None and body.has_default,
     )
 
 

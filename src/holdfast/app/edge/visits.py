@@ -121,13 +121,7 @@ class Visit:
     @property
     def address(self) -> str:
         """The IP address of the client: the peer's, or what the proxies that we trust say that it is."""
-        client = self.scope["client"]
-        peer = client[0] if client else NOWHERE
-        if self._trusted_proxies:
-            named = [name for header, value in self.scope["headers"] if header == b"x-forwarded-for" for name in value.split(b",")]
-            if len(named) >= self._trusted_proxies:
-                return _plain_address(named[-self._trusted_proxies].decode("latin-1").strip()) or peer
-        return _plain_address(peer) or NOWHERE
+        return address_of(self.scope, self._trusted_proxies)
 
     @property
     def network(self) -> str:
@@ -148,6 +142,17 @@ class Visit:
 
 current: Final[ContextVar[Visit]] = ContextVar("visit")
 """The visit that this task answers. Dependencies read it here: Litestar takes longer to hand them the request than they take to answer."""
+
+
+def address_of(scope: Scope, trusted_proxies: int) -> str:
+    """The IP address of a client: the peer's, or what the outermost proxy that we trust says that it is."""
+    client = scope.get("client")
+    peer = (_plain_address(client[0]) if client else None) or NOWHERE
+    if trusted_proxies:
+        named = [name for header, value in scope["headers"] if header == b"x-forwarded-for" for name in value.split(b",")]
+        if len(named) >= trusted_proxies:
+            return _plain_address(named[-trusted_proxies].decode("latin-1").strip()) or peer
+    return peer
 
 
 @lru_cache(256)
