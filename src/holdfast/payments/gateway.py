@@ -126,6 +126,10 @@ class Gateway(Protocol):
         """Verify a message and read it. Raises ForgedWebhook."""
         ...
 
+    async def close(self) -> None:
+        """Close its connections."""
+        ...
+
 
 class GatewayDown(Exception):
     """The gateway did not answer a question that only it can answer."""
@@ -153,3 +157,8 @@ class Gateways:
     def methods(self) -> list[Method]:
         """Every method that somebody takes."""
         return sorted(set().union(*(gateway.supports for gateway in self._by_name.values())))
+
+    async def close(self) -> None:
+        """Close the connections of all."""
+        for gateway in self._by_name.values():
+            await gateway.close()

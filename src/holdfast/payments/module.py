@@ -24,6 +24,12 @@ class PaymentsModule:
     inbox: Inbox
     reconciler: Reconciler
     router: Router
+    gateways: Gateways
+
+    async def close(self) -> None:
+        """Finish the refunds that run in the background, and close the connections to gateways."""
+        await self.refunds.close()
+        await self.gateways.close()
 
 
 def build(database: Database, payables: Payables, gateways: Gateways, *, return_url: str | None = None) -> PaymentsModule:
@@ -38,4 +44,5 @@ def build(database: Database, payables: Payables, gateways: Gateways, *, return_
         inbox=inbox,
         reconciler=Reconciler(database, gateways, outcomes, refunds, inbox),
         router=router(service, inbox, payables),
+        gateways=gateways,
     )

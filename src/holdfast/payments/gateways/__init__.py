@@ -1,0 +1,1 @@
+"""One file for each gateway: the only ones that know a vendor."""

@@ -1,0 +1,248 @@
+"""The sandbox gateway, over HTTP. A real gateway's file looks like this one."""
+
+import asyncio
+import base64
+import binascii
+import hmac
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Literal, TypeVar
+
+import httpx
+import msgspec
+from msgspec import Struct
+
+from holdfast.common.errors import NotFound
+from holdfast.common.ids import Id
+from holdfast.common.money import Amount
+from holdfast.database import forbid_inside_transaction
+from holdfast.payments.gateway import (
+    Captured,
+    Declined,
+    ForgedWebhook,
+    GatewayDown,
+    Outcome,
+    PaymentFact,
+    Pending,
+    Refunded,
+    RefundFact,
+    RefundOutcome,
+    SettledItem,
+    SettledKind,
+    Unknown,
+    WebhookFact,
+)
+from holdfast.payments.models import Method, PaymentId, RefundId
+
+TIMEOUT_S = 10.0
+CONNECTIONS_MAX = 50
+TOLERANCE_S = 300
+_PAGE = 500
+_OK = 200
+_MISSING = 404
+_NOT_REFUNDABLE = 422
+_MEANT = {"GET": (_OK, _MISSING), "POST": (_OK, _NOT_REFUNDABLE)}
+
+T = TypeVar("T")
+I = TypeVar("I", bound=Id)  # noqa: E741
+
+
+class _Charge(Struct, frozen=True, rename="camel"):
+    id: str
+    reference: str
+    status: Literal["captured", "declined", "pending"]
+    taken: int
+    currency: str
+    reason: str | None = None
+    next_action: str | None = None
+
+
+class _Refund(Struct, frozen=True, rename="camel"):
+    id: str
+    reference: str
+    status: Literal["done", "declined", "pending"]
+    reason: str | None = None
+
+
+class _Movement(Struct, frozen=True, rename="camel"):
+    position: int
+    kind: Literal["capture", "refund"]
+    id: str
+    charge_id: str
+    amount: int
+    currency: str
+    reference: str
+    at: float
+
+
+class _Message(Struct, frozen=True):
+    type: str
+    data: msgspec.Raw
+
+
+class SandboxGateway:
+    """Our side of the sandbox."""
+
+    name = "sandbox"
+    supports = frozenset({Method.CARD, Method.MOBILE_WALLET})
+
+    def __init__(self, url: str, secret: str, *, timeout_s: float = TIMEOUT_S) -> None:
+        """``secret`` signs its webhooks and opens its doors. ``timeout_s`` is for a whole call."""
+        self._secret = secret.encode()
+        self._timeout_s = timeout_s
+        self._client = httpx.AsyncClient(
+            base_url=url,
+            headers={"Authorization": f"Bearer {secret}"},
+            timeout=timeout_s,
+            limits=httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX),
+            trust_env=False,
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def charge(self, payment: PaymentId, amount: Amount, source: str, return_url: str | None) -> Outcome:
+        wanted = {"id": str(payment), "amount": amount.minor, "currency": amount.currency, "source": source, "returnUrl": return_url}
+        answer = await self._call("POST", "/charges", wanted)
+        return answer if isinstance(answer, Unknown) else _outcome(answer)
+
+    async def refund(self, refund: RefundId, payment: PaymentId, amount: Amount) -> RefundOutcome:
+        wanted = {"id": str(refund), "chargeId": str(payment), "amount": amount.minor, "currency": amount.currency}
+        answer = await self._call("POST", "/refunds", wanted)
+        if isinstance(answer, httpx.Response) and answer.status_code == _NOT_REFUNDABLE:
+            return Declined("not_refundable")
+        if isinstance(answer, Unknown):
+            # An error does not say that nothing was done, and repeating the key may repeat the error.
+            answer = await self._call("GET", f"/refunds/{refund}")
+        return answer if isinstance(answer, Unknown) else _refund_outcome(answer)
+
+    async def find(self, payment: PaymentId) -> Outcome | None:
+        answer = await self._call("GET", f"/charges/{payment}")
+        if isinstance(answer, Unknown):
+            return answer
+        return None if answer.status_code == _MISSING else _outcome(answer)
+
+    async def list_settled(self, since: datetime) -> AsyncIterator[SettledItem]:
+        after = 0
+        while True:
+            answer = await self._call("GET", f"/settled?since={since.timestamp()}&after={after}&limit={_PAGE}")
+            if isinstance(answer, Unknown):
+                raise GatewayDown(answer.why)
+            page = _read(answer, list[_Movement])
+            if isinstance(page, Unknown):
+                raise GatewayDown(page.why)
+            for movement in page:
+                yield _settled(movement)
+            if len(page) < _PAGE:
+                return
+            after = page[-1].position
+
+    def read_webhook(self, headers: Mapping[str, str], body: bytes) -> Sequence[WebhookFact]:
+        event_id = headers.get("webhook-id", "")
+        self._verify(event_id, headers.get("webhook-timestamp", ""), headers.get("webhook-signature", ""), body)
+        try:
+            return [WebhookFact(event_id, _facts(msgspec.json.decode(body, type=_Message)))]
+        except msgspec.MsgspecError:
+            # Genuine, but in words that we do not know: kept, and nothing is done.
+            return [WebhookFact(event_id)]
+
+    def _verify(self, event_id: str, timestamp: str, signature: str, body: bytes) -> None:
+        """Over the raw bytes, in constant time; what is older than five minutes may be a replay. Raises ForgedWebhook."""
+        if not event_id or not timestamp.isascii() or not timestamp.isdigit() or abs(time.time() - int(timestamp[:15])) > TOLERANCE_S:
+            raise ForgedWebhook
+        expected = hmac.digest(self._secret, f"{event_id}.{timestamp}.".encode() + body, "sha256")
+        for part in signature.split(" "):
+            version, _, encoded = part.partition(",")
+            try:
+                if version == "v1" and hmac.compare_digest(base64.b64decode(encoded, validate=True), expected):
+                    return
+            except (binascii.Error, ValueError):
+                continue
+        raise ForgedWebhook
+
+    async def _call(self, method: str, path: str, wanted: object = None) -> httpx.Response | Unknown:
+        forbid_inside_transaction(f"the sandbox gateway: {method} {path}")
+        content = None if wanted is None else msgspec.json.encode(wanted)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                answer = await self._client.request(method, path, content=content, headers={"Content-Type": "application/json"})
+        except (httpx.HTTPError, TimeoutError) as error:
+            return Unknown(f"no answer: {type(error).__name__}")
+        if answer.status_code in _MEANT[method]:
+            return answer
+        return Unknown(f"answered with status {answer.status_code}")
+
+
+def _read(answer: httpx.Response, wanted: type[T]) -> T | Unknown:
+    try:
+        return msgspec.json.decode(answer.content, type=wanted)
+    except msgspec.MsgspecError as error:
+        return Unknown(f"an answer that makes no sense: {error}")
+
+
+def _outcome(answer: httpx.Response) -> Outcome:
+    charge = _read(answer, _Charge)
+    return charge if isinstance(charge, Unknown) else _outcome_of(charge)
+
+
+def _outcome_of(charge: _Charge) -> Outcome:
+    match charge.status:
+        case "captured":
+            return Captured(Amount(charge.currency, charge.taken), charge.reference)
+        case "declined":
+            return Declined(charge.reason or "declined", charge.reference)
+        case "pending":
+            return Pending(charge.reference, charge.next_action)
+
+
+def _refund_outcome(answer: httpx.Response) -> RefundOutcome:
+    if answer.status_code == _MISSING:
+        return Unknown("the gateway has not heard of this refund")
+    refund = _read(answer, _Refund)
+    return refund if isinstance(refund, Unknown) else _refund_outcome_of(refund)
+
+
+def _refund_outcome_of(refund: _Refund) -> RefundOutcome:
+    match refund.status:
+        case "done":
+            return Refunded(refund.reference)
+        case "declined":
+            return Declined(refund.reason or "declined", refund.reference)
+        case "pending":
+            return Pending(refund.reference)
+
+
+def _facts(message: _Message) -> tuple[PaymentFact | RefundFact, ...]:
+    about = message.type.partition(".")[0]
+    if about == "charge":
+        charge = msgspec.json.decode(message.data, type=_Charge)
+        payment_id = _ours(PaymentId, charge.id)
+        return (PaymentFact(payment_id, _outcome_of(charge)),) if payment_id else ()
+    if about == "refund":
+        refund = msgspec.json.decode(message.data, type=_Refund)
+        refund_id = _ours(RefundId, refund.id)
+        return (RefundFact(refund_id, _refund_outcome_of(refund)),) if refund_id else ()
+    return ()
+
+
+def _ours(wanted: type[I], text: str) -> I | None:
+    """Our id, or None: others may use the same account."""
+    try:
+        return wanted.parse(text)
+    except (ValueError, NotFound):
+        return None
+
+
+def _settled(movement: _Movement) -> SettledItem:
+    payment = PaymentId.parse(movement.charge_id)
+    is_capture = movement.kind == "capture"
+    return SettledItem(
+        kind=SettledKind.CAPTURE if is_capture else SettledKind.REFUND,
+        id=payment if is_capture else RefundId.parse(movement.id),
+        payment=payment,
+        amount=Amount(movement.currency, movement.amount),
+        reference=movement.reference,
+        at=datetime.fromtimestamp(movement.at, UTC),
+    )
