@@ -1,5 +1,6 @@
 """Money: integers in minor units with an ISO 4217 currency beside them, never floats."""
 
+from decimal import Decimal, InvalidOperation
 from typing import Self
 
 from msgspec import Raw, Struct
@@ -49,6 +50,21 @@ class Amount(Struct, frozen=True, order=True):
 
 def egp(pounds: int, piastres: int = 0) -> Amount:
     return Amount("EGP", pounds * 100 + piastres)
+
+
+def minor_units(major: float | str, currency: str) -> int:
+    """A decimal number in major units, such as ``5.5`` or ``"5.50"``, in minor units.
+
+    Raises ValueError where it is no number or has more digits than the currency: nothing is rounded away.
+    """
+    try:
+        # The shortest decimal that is this float, which is what was written.
+        exact = Decimal(repr(major) if isinstance(major, float) else major).scaleb(currency_digits(currency))
+    except InvalidOperation:
+        raise ValueError(f"{major} is no number") from None
+    if not exact.is_finite() or exact != exact.to_integral_value():
+        raise ValueError(f"An amount in {currency} has at most {currency_digits(currency)} digits after the point")
+    return int(exact)
 
 
 def major_text(minor: int, currency: str) -> str:

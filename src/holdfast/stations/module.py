@@ -1,0 +1,23 @@
+"""Stations put together."""
+
+from dataclasses import dataclass
+
+from litestar import Router
+
+from holdfast.cache import Cache
+from holdfast.database import Database
+from holdfast.stations.controller import router
+from holdfast.stations.handlers import ForgetStations
+from holdfast.stations.service import StationService
+
+
+@dataclass(frozen=True)
+class StationsModule:
+    service: StationService
+    router: Router
+    follower: ForgetStations
+
+
+def build(database: Database, cache: Cache) -> StationsModule:
+    service = StationService(database, cache)
+    return StationsModule(service, router(service), ForgetStations(cache))
