@@ -31,6 +31,7 @@ from holdfast.notifications import module as notifications_module
 from holdfast.notifications.channels.sms import AppriseSender
 from holdfast.payments import module as payments_module
 from holdfast.payments.gateway import Gateways
+from holdfast.payments.gateways.sandbox import SandboxGateway
 from holdfast.payments.payable import Payables
 from holdfast.realtime import module as realtime_module
 from holdfast.resources.kind import Kinds
@@ -104,6 +105,7 @@ def build_program(settings: Settings) -> Program:
     realtime = realtime_module.build(database, auth.verify)
 
     async def close() -> None:
+        await payments.close()
         await redis.close()
         await database.close()
 
@@ -145,4 +147,6 @@ def _code_sender(settings: Settings) -> CodeSender:
 
 
 def _gateways(settings: Settings) -> Gateways:
-    return Gateways()
+    if not settings.sandbox_gateway_url:
+        return Gateways()
+    return Gateways(SandboxGateway(settings.sandbox_gateway_url, settings.sandbox_gateway_secret.get_secret_value()))

@@ -8,6 +8,7 @@ import typer
 from holdfast.app.cli.docs import docs
 from holdfast.app.cli.lint import lint
 from holdfast.app.cli.migrate import migrate
+from holdfast.app.cli.sandbox import sandbox
 from holdfast.app.cli.serve import serve
 from holdfast.app.cli.test import run_tests
 from holdfast.app.cli.up import up
@@ -30,6 +31,7 @@ commands.command()(up)
 commands.command(rich_help_panel="For deployments")(serve)
 commands.command(rich_help_panel="For deployments")(worker)
 commands.command(rich_help_panel="For deployments")(migrate)
+commands.command(rich_help_panel="For developers")(sandbox)
 commands.command("test", rich_help_panel="For developers", context_settings=_PASS_ON)(run_tests)
 commands.command(rich_help_panel="For developers")(lint)
 commands.command(rich_help_panel="For developers")(docs)

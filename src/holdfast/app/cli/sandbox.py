@@ -19,10 +19,13 @@ def sandbox(
     import uvicorn
 
     from holdfast.app import logs
+    from holdfast.app.faults import Fault
     from holdfast.app.sandbox.http import create_sandbox
     from holdfast.app.settings import load_settings
 
     settings = load_settings()
+    if settings.is_production:
+        raise Fault("The sandbox moves no money, so it does not run with HOLDFAST_ENV=production.")
     logs.configure(settings)
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
     app = create_sandbox(
