@@ -51,7 +51,7 @@ class Program:
     routers: Sequence[Router]
     root_routers: Sequence[Router]
     verify: Verify
-    lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]]
+    lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[object]]]
     sockets: App | None
     consumers: Sequence[Consumer]
     followers: Sequence[Follower]

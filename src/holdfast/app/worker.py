@@ -3,7 +3,7 @@
 import asyncio
 from functools import partial
 
-from holdfast.app.background import in_background
+from holdfast.app.background import Loop, in_background
 from holdfast.app.wiring import build_program
 from holdfast.config import Settings
 from holdfast.database import Database
@@ -19,7 +19,7 @@ async def run_worker(settings: Settings) -> None:
     program = build_program(settings)
     database = program.database
     jobs = Jobs(settings.database_url, [*program.jobs, Job("idempotency.forget_old", partial(forget_old_keys, database), "41 * * * *")])
-    loops = [
+    loops: list[Loop] = [
         *program.loops,
         *(partial(run_consumer, database, consumer) for consumer in program.consumers),
         *(partial(run_follower, database, follower) for follower in program.followers),

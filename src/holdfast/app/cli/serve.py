@@ -13,12 +13,14 @@ def serve(
     socket: Annotated[int, typer.Option(hidden=True, help="The number of an open listening socket, handed over by `up`.")] = -1,
 ) -> None:
     """Run the web server: the HTTP interface and Socket.IO."""
+    from dataclasses import replace
     from socket import socket as open_socket
 
     import uvicorn
 
     from holdfast.app import logs
     from holdfast.app.http import create_app
+    from holdfast.app.internal import InternalApp, internal_server, new_registry
     from holdfast.app.preflight import check_database
     from holdfast.app.settings import load_settings
     from holdfast.app.wiring import build_program
@@ -26,8 +28,12 @@ def serve(
     settings = load_settings()
     logs.configure(settings)
     check_database(settings.database_url)
+    program, registry = build_program(settings), new_registry()
+    internal = InternalApp(program.database, registry, is_draining=lambda: server.should_exit)
+    internal_port = settings.internal_port or settings.port + 1
+    program = replace(program, lifespan=[*program.lifespan, lambda _: internal_server(internal, internal_port)])
     config = uvicorn.Config(
-        create_app(build_program(settings)),
+        create_app(program, registry),
         host=settings.host, port=settings.port, backlog=BACKLOG,
         loop="uvloop", http="httptools", ws="websockets-sansio", lifespan="on",
         log_config=None, access_log=False,
