@@ -80,8 +80,8 @@ class Shop:
             await tx.run(
                 text(
                     "INSERT INTO driver_profiles"
-                    " (id, user_id, vehicle_number, vehicle_type, total_seats, license_number, verification_status)"
-                    " VALUES (:id, :id, 'ABC 123', 'microbus', 14, '\\x00', 'APPROVED')"
+                    " (id, user_id, vehicle_number, vehicle_type, total_seats, license_number, verification_status, decided_by, decided_at)"
+                    " VALUES (:id, :id, 'ABC 123', 'microbus', 14, '\\x00', 'APPROVED', :id, business_now())"
                 ),
                 id=actor.id,
             )

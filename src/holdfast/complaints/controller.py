@@ -4,7 +4,7 @@ from typing import Annotated
 
 from litestar import Controller, Response, Router, get, patch, post
 from litestar.di import NamedDependency
-from litestar.params import JSONBody, QueryParameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import UNSET
 
 from holdfast.bookings.models import BookingId
@@ -56,16 +56,16 @@ class ComplaintController(Controller):
         service: NamedDependency[ComplaintService],
         actor: NamedDependency[Actor],
         page: NamedDependency[PageRequest],
-        status: ComplaintState | None = None,
-        booking_id: Annotated[str | None, QueryParameter(name="bookingId")] = None,
+        status: FromQuery[ComplaintState | None] = None,
+        booking_id: Annotated[BookingId | None, QueryParameter(name="bookingId")] = None,
     ) -> PageView[ComplaintView]:
         """Everybody's complaints, newest first, for admins. That you looked at them is written into the audit log."""
-        found = await service.list_all(actor, page, status=status, booking_id=BookingId.parse(booking_id) if booking_id else None)
+        found = await service.list_all(actor, page, status=status, booking_id=booking_id)
         return PageView.of(found, page, ComplaintView.of)
 
     @get("/{complaint_id:str}", guards=[requires()], responses=refusals(ComplaintUnknown))
     async def read_complaint(
-        self, complaint_id: str, service: NamedDependency[ComplaintService], actor: NamedDependency[Actor]
+        self, complaint_id: FromPath[str], service: NamedDependency[ComplaintService], actor: NamedDependency[Actor]
     ) -> Response[ComplaintView]:
         """One complaint of yours; admins see every one."""
         found = await service.read(actor, ComplaintId.parse(complaint_id))
@@ -78,7 +78,7 @@ class ComplaintController(Controller):
     )
     async def answer_complaint(
         self,
-        complaint_id: str,
+        complaint_id: FromPath[str],
         data: JSONBody[AnswerRequest],
         service: NamedDependency[ComplaintService],
         actor: NamedDependency[Actor],

@@ -2,11 +2,10 @@
 -- Takes the lowest free place of a booking's three. Nothing comes back when all are taken, or when another request took the
 -- same place at the same time.
 INSERT INTO complaints (id, user_id, booking_id, place, message)
-SELECT :id, :user_id, :booking_id, free.place, :message
-  FROM (SELECT place FROM generate_series(1, :open_max) AS place
-         WHERE NOT EXISTS (SELECT FROM complaints c
-                            WHERE c.booking_id = :booking_id AND c.place = generate_series.place AND c.status <> 'CLOSED')
-         ORDER BY place LIMIT 1) free
+SELECT :id, :user_id, :booking_id, min(free.place), :message::text
+  FROM generate_series(1, :open_max) AS free (place)
+ WHERE NOT EXISTS (SELECT FROM complaints c WHERE c.booking_id = :booking_id AND c.place = free.place AND c.status <> 'CLOSED')
+HAVING count(*) > 0
     ON CONFLICT DO NOTHING
 RETURNING id, user_id, booking_id, message, status, admin_note, version, created_at, updated_at;
 

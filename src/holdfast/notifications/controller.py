@@ -4,7 +4,7 @@ from typing import Annotated
 
 from litestar import Controller, Router, get, post
 from litestar.di import NamedDependency
-from litestar.params import QueryParameter
+from litestar.params import FromPath, QueryParameter
 from litestar.status_codes import HTTP_200_OK
 
 from holdfast.common.actor import Actor
@@ -37,7 +37,7 @@ class NotificationController(Controller):
     @post("/{notification_id:str}/read", guards=[requires()], status_code=HTTP_200_OK, responses=refusals(NotificationUnknown))
     async def mark_read(
         self,
-        notification_id: str,
+        notification_id: FromPath[str],
         service: NamedDependency[NotificationService],
         actor: NamedDependency[Actor],
         language: NamedDependency[Language],

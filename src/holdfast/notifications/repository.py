@@ -27,7 +27,8 @@ async def add(tx: Tx, wanted: Sequence[Addressed]) -> Sequence[Added]:
     return await tx.all(
         SQL.add,
         Added,
-        ids=[NotificationId.new() for _ in wanted],
+        # Lists are in the order of ids, and those made within one millisecond have none.
+        ids=sorted(NotificationId.new() for _ in wanted),
         user_ids=[each.notice.user_id for each in wanted],
         event_ids=[each.event_id for each in wanted],
         types=[each.notice.type.value for each in wanted],
