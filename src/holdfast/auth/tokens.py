@@ -1,12 +1,14 @@
 """Access tokens: JWTs signed with Ed25519, without personal data, good for minutes."""
 
 import hashlib
+import re
 import secrets
 import time
 from collections import OrderedDict
 from datetime import timedelta
 
 import jwt
+import msgspec
 from msgspec import Struct
 
 from holdfast.auth.keys import TokenKeys
@@ -14,6 +16,7 @@ from holdfast.auth.models import Login, LoginId, SignedIn
 from holdfast.auth.revocations import Revocations
 from holdfast.common.actor import Role, UserId
 from holdfast.common.errors import NotFound, NotSignedIn
+from holdfast.common.wire import decode_hook
 
 AUDIENCE = "holdfast"
 TYPE = "at+jwt"
@@ -22,14 +25,25 @@ LEEWAY_S = 5
 TOKEN_LENGTH_MAX = 1000
 KNOWN_MAX = 10_000
 _HEADERS = frozenset({"alg", "kid", "typ"})
-_CLAIMS = ["iss", "aud", "sub", "role", "sid", "gen", "iat", "exp"]
+_REQUIRED = ["iss", "aud", "sub", "role", "sid", "gen", "iat", "exp"]
+_THREE_PARTS = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 _REFRESH_PREFIX = "hfr_"
 _REFRESH_BYTES = 32
 
 
+class _Claims(Struct, frozen=True):
+    """What of a token's claims is ours: the person, the role, the sign-in (``sid``) and its generation."""
+
+    sub: UserId
+    role: Role
+    sid: LoginId
+    gen: int
+    exp: int
+
+
 class _Known(Struct, frozen=True):
     actor: SignedIn
-    expires_at: float
+    expires_at: int
 
 
 class AccessTokens:
@@ -70,7 +84,7 @@ class AccessTokens:
         return known.actor
 
     def _check(self, token: str) -> _Known:
-        if len(token) > TOKEN_LENGTH_MAX:
+        if len(token) > TOKEN_LENGTH_MAX or not _THREE_PARTS.fullmatch(token):
             raise NotSignedIn
         try:
             header = jwt.get_unverified_header(token)
@@ -87,12 +101,12 @@ class AccessTokens:
                 audience=AUDIENCE,
                 issuer=self._issuer,
                 leeway=LEEWAY_S,
-                options={"require": _CLAIMS, "strict_aud": True},
+                options={"require": _REQUIRED, "strict_aud": True},
             )
-            actor = SignedIn(UserId.parse(claims["sub"]), Role(claims["role"]), LoginId.parse(claims["sid"]), int(claims["gen"]))
-            return _Known(actor, float(claims["exp"]))
-        except (jwt.PyJWTError, ValueError, TypeError, RecursionError, NotFound) as error:
+            found = msgspec.convert(claims, _Claims, dec_hook=decode_hook)
+        except (jwt.PyJWTError, msgspec.MsgspecError, RecursionError, NotFound) as error:
             raise NotSignedIn from error
+        return _Known(SignedIn(found.sub, found.role, found.sid, found.gen), found.exp)
 
 
 def first_refresh_token() -> str:
