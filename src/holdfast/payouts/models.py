@@ -1,0 +1,97 @@
+"""What drivers asked to be paid for their sessions, and who decided on it."""
+
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import Struct
+from sqlalchemy import BigInteger, CheckConstraint, Index, Text, Uuid, text
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.orm import Mapped, mapped_column
+
+from holdfast.common.actor import UserId
+from holdfast.common.ids import Id
+from holdfast.common.money import Amount
+from holdfast.database.base import Base
+from holdfast.payouts.states import PayoutState
+from holdfast.sessions.models import SessionId
+
+REASON_LENGTH_MAX = 500
+
+
+class PayoutId(Id, prefix="pyt"):
+    __slots__ = ()
+
+
+class DriverPayoutTable(Base):
+    """A payout of one session, in minor units. The amounts are those of the moment it was asked for, and final from its approval on."""
+
+    __tablename__ = "driver_payouts"
+    __table_args__ = (
+        CheckConstraint("net_amount = gross_amount - service_fees AND net_amount >= 0", name="net"),
+        CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
+        CheckConstraint("status IN ('PENDING', 'APPROVED', 'PAID', 'REJECTED')", name="status"),
+        CheckConstraint("approved_by_admin <> requested_by AND approved_by_admin <> driver_id", name="four_eyes"),
+        CheckConstraint(
+            "(status IN ('APPROVED', 'PAID')) = (approved_by_admin IS NOT NULL)"
+            " AND (approved_by_admin IS NOT NULL) = (approved_at IS NOT NULL)",
+            name="approved",
+        ),
+        CheckConstraint("(status = 'PAID') = (paid_at IS NOT NULL) AND (paid_at IS NOT NULL) = (paid_by_admin IS NOT NULL)", name="paid"),
+        CheckConstraint(
+            "(status = 'REJECTED') = (rejected_at IS NOT NULL) AND (rejected_at IS NOT NULL) = (rejected_by_admin IS NOT NULL)",
+            name="rejected",
+        ),
+        CheckConstraint(
+            "(reject_reason IS NOT NULL) = (status = 'REJECTED') AND length(reject_reason) BETWEEN 1 AND 500", name="reject_reason"
+        ),
+        # A session is paid out once: until the first one is rejected there is no second.
+        Index("driver_payouts_one_live_idx", "session_id", unique=True, postgresql_where=text("status <> 'REJECTED'")),
+        Index("driver_payouts_driver_id_idx", "driver_id", "id"),
+        Index("driver_payouts_status_idx", "status", "id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    driver_id: Mapped[UUID] = mapped_column(Uuid)
+    session_id: Mapped[UUID] = mapped_column(Uuid)
+    gross_amount: Mapped[int] = mapped_column(BigInteger)
+    service_fees: Mapped[int] = mapped_column(BigInteger)
+    net_amount: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(Text)
+    requested_by: Mapped[UUID] = mapped_column(Uuid)
+    approved_by_admin: Mapped[UUID | None] = mapped_column(Uuid)
+    approved_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    paid_by_admin: Mapped[UUID | None] = mapped_column(Uuid)
+    paid_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    rejected_by_admin: Mapped[UUID | None] = mapped_column(Uuid)
+    rejected_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    reject_reason: Mapped[str | None] = mapped_column(Text)
+    version: Mapped[int] = mapped_column(BigInteger, server_default=text("1"))
+    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=text("business_now()"))
+
+
+class Payout(Struct, frozen=True):
+    """A payout as read."""
+
+    id: PayoutId
+    driver_id: UserId
+    session_id: SessionId
+    gross_amount: int
+    service_fees: int
+    net_amount: int
+    currency: str
+    status: PayoutState
+    requested_by: UserId
+    approved_by_admin: UserId | None
+    approved_at: datetime | None
+    paid_by_admin: UserId | None
+    paid_at: datetime | None
+    rejected_by_admin: UserId | None
+    rejected_at: datetime | None
+    reject_reason: str | None
+    version: int
+    created_at: datetime
+
+    @property
+    def net(self) -> Amount:
+        return Amount(self.currency, self.net_amount)
