@@ -6,7 +6,8 @@ from sqlalchemy import Connection
 connection: Connection | None = context.config.attributes.get("connection")
 
 if connection is None:
-    context.configure(dialect_name="postgresql", literal_binds=True, transaction_per_migration=True)
+    # Named parameters, because the usual ones double every percent sign.
+    context.configure(dialect_name="postgresql", dialect_opts={"paramstyle": "named"}, literal_binds=True, transaction_per_migration=True)
     with context.begin_transaction():
         context.run_migrations()
 else:

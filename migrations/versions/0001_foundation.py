@@ -2,6 +2,7 @@
 
 from alembic import op
 from procrastinate.schema import SchemaManager
+from sqlalchemy import text
 
 revision = "0001"
 down_revision = None
@@ -122,8 +123,8 @@ def upgrade() -> None:
 
 
 def _create_jobs() -> None:
-    """Procrastinate's own schema. It is written for psycopg's client-side parameters, hence no doubling of percent signs."""
-    op.get_bind().exec_driver_sql(SchemaManager.get_schema().replace("%", "%%"))
+    """Procrastinate's own schema, in which no colon is a parameter."""
+    op.execute(text(SchemaManager.get_schema().replace(":", r"\:")))
     for table in ("procrastinate_jobs", "procrastinate_periodic_defers", "procrastinate_events", "procrastinate_workers"):
         op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO holdfast_app")
     for sequence in (

@@ -2,6 +2,7 @@
 
 import io
 import random
+import re
 import time
 from pathlib import Path
 
@@ -9,12 +10,13 @@ import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from procrastinate.schema import SchemaManager
 from psycopg import errors, sql
 from sqlalchemy import Connection, NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
 from holdfast.app.faults import Fault
-from holdfast.app.revisions import MIGRATIONS
+from holdfast.app.revisions import MIGRATIONS, known_revisions
 from holdfast.database.partitions import ensure_partitions
 
 LOCK_TIMEOUT_MS = 2_000
@@ -69,6 +71,17 @@ def migration_sql(revision: str = "head", *, migrations: Path = MIGRATIONS) -> s
     written = io.StringIO()
     command.upgrade(_config(migrations, None, output=written), revision, sql=True)
     return written.getvalue()
+
+
+def sql_to_lint() -> dict[str, str]:
+    """The SQL of each migration by its revision, without what is not ours: Procrastinate's schema, and the transaction around it."""
+    revisions = known_revisions()
+    written = {}
+    for previous, revision in zip(["base", *revisions], revisions, strict=False):
+        text = migration_sql(f"{previous}:{revision}").replace(SchemaManager.get_schema().strip().expandtabs(4), "")
+        ours = text.split("-- Running upgrade", 1)[1]
+        written[revision] = "--" + re.split(r"(?m)^(?:INSERT INTO|UPDATE) alembic_version\b", ours)[0]
+    return written
 
 
 def _config(migrations: Path, connection: Connection | None, output: io.StringIO | None = None) -> Config:

@@ -9,24 +9,24 @@ def lint() -> None:
     import tempfile
     from pathlib import Path
 
-    from holdfast.app.migration import migration_sql
+    from holdfast.app.migration import sql_to_lint
     from holdfast.app.running import CHECKOUT
 
     programs = Path(sys.prefix) / "bin"
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT / "src")}
     with tempfile.TemporaryDirectory() as directory:
-        written = Path(directory) / "migrations.sql"
-        written.write_text(migration_sql())
+        for revision, text in sql_to_lint().items():
+            (Path(directory) / f"{revision}.sql").write_text(text)
         checks = [
             ["ruff", "check", "."],
             ["ruff", "format", "--check", "."],
             ["mypy"],
             ["lint-imports"],
-            ["squawk", "--config", str(CHECKOUT / ".squawk.toml"), str(written)],
+            ["squawk", "--config", str(CHECKOUT / ".squawk.toml"), *sorted(map(str, Path(directory).iterdir()))],
         ]
         failed = []
         for name, *arguments in checks:
-            print(f"$ {' '.join([name, *arguments])}", flush=True)
+            print(f"$ {name} {' '.join(arguments[:2])}", flush=True)
             if subprocess.run([programs / name, *arguments], cwd=CHECKOUT, env=environment, check=False).returncode != 0:
                 failed.append(name)
     if failed:
