@@ -71,9 +71,7 @@ class FrontDoor:
         return await self.service.verify_code(challenge.id, code, None, Language.EN)
 
     async def who(self, token: str) -> SignedIn:
-        actor = await self.auth.verify(token)
-        assert isinstance(actor, SignedIn)
-        return actor
+        return await self.auth.sign_in_of(token)
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[None]:

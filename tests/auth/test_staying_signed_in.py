@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -124,7 +123,7 @@ async def test_an_old_token_ends_the_sign_in_for_thief_and_robbed(door: FrontDoo
     assert await _refresh(door, elsewhere.refresh_token) is not None
 
     (deed,) = await _deeds(door.database, "login.token_reused")
-    assert (deed["actor_role"], deed["entity"], deed["after"]) == ("SYSTEM", "login", {"user_id": str(UUID(int=first.user.id.int))})
+    assert (deed["actor_role"], deed["entity"], deed["after"]) == ("SYSTEM", "login", {"user_id": str(first.user.id)})
     # Used again, it says nothing new.
     assert await _refresh(door, first.refresh_token) is None
     assert len(await _deeds(door.database, "login.token_reused")) == 1
@@ -170,15 +169,15 @@ async def test_tokens_survive_a_change_of_the_secret(database: Database) -> None
 async def test_who_logs_out_is_out_at_once_and_only_here(door: FrontDoor, by: str) -> None:
     here, elsewhere = await door.sign_in(), await door.sign_in()
     if by == "refresh token":
-        await door.service.log_out(here.refresh_token, None)
+        await door.service.log_out(refresh_token=here.refresh_token)
     else:
-        await door.service.log_out(None, await door.who(here.access_token))
+        await door.service.log_out(access_token=here.access_token)
     assert not await _is_let_in(door, here.access_token)
     assert await _refresh(door, here.refresh_token) is None
     assert await _is_let_in(door, elsewhere.access_token)
     # Twice is as good as once, and so is what was never a token.
-    await door.service.log_out(here.refresh_token, None)
-    await door.service.log_out("hfr_nothing", None)
+    await door.service.log_out(refresh_token=here.refresh_token)
+    await door.service.log_out(refresh_token="hfr_nothing")
     assert len(await _events(door.database)) == 1
 
 
@@ -197,7 +196,7 @@ async def test_other_processes_know_it_soon(database: Database, move_time: Calla
     async with there.following():
         assert await _is_let_in(there, held.access_token)
         if what == "log out":
-            await here.service.log_out(held.refresh_token, None)
+            await here.service.log_out(refresh_token=held.refresh_token)
         elif what == "reuse":
             await here.service.refresh(held.refresh_token)
             move_time(timedelta(seconds=11))
@@ -218,14 +217,14 @@ async def test_without_following_nothing_would_be_known(database: Database) -> N
     here, there = FrontDoor(database), FrontDoor(database)
     held = await here.sign_in()
     assert await _is_let_in(there, held.access_token)
-    await here.service.log_out(held.refresh_token, None)
+    await here.service.log_out(refresh_token=held.refresh_token)
     assert await _is_let_in(there, held.access_token)
 
 
 async def test_a_process_that_starts_later_knows_what_was_taken_back_before(database: Database) -> None:
     here = FrontDoor(database)
     held = await here.sign_in()
-    await here.service.log_out(held.refresh_token, None)
+    await here.service.log_out(refresh_token=held.refresh_token)
     assert not await _is_let_in(FrontDoor(database), held.access_token)
 
 
@@ -237,7 +236,7 @@ async def test_a_change_that_commits_late_is_not_missed(database: Database) -> N
     await revocations.be_ready()
     async with database.transaction() as tx:
         await here.people.change_access(tx, SYSTEM, held.user.id, is_active=False)
-        await here.service.log_out(other.refresh_token, None)
+        await here.service.log_out(refresh_token=other.refresh_token)
         await revocations.catch_up()
         assert not await _is_let_in(there, other.access_token)
         assert await _is_let_in(there, held.access_token)
@@ -247,7 +246,7 @@ async def test_a_change_that_commits_late_is_not_missed(database: Database) -> N
 
 async def test_what_expired_by_itself_is_forgotten(door: FrontDoor, monkeypatch: pytest.MonkeyPatch) -> None:
     held = await door.sign_in()
-    await door.service.log_out(held.refresh_token, None)
+    await door.service.log_out(refresh_token=held.refresh_token)
     revocations = door.service._revocations
     await revocations.be_ready()
     assert len(revocations._generations) == 1

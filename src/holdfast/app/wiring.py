@@ -57,6 +57,7 @@ class Program:
     followers: Sequence[Follower]
     loops: Sequence[Loop]
     jobs: Sequence[Job]
+    gateways: Gateways
     close: Callable[[], Awaitable[None]]
 
 
@@ -102,7 +103,7 @@ def build_program(settings: Settings) -> Program:
     complaints = complaints_module.build(database, bookings.service)
     notifications = notifications_module.build(database, kinds)
 
-    realtime = realtime_module.build(database, auth.verify)
+    realtime = realtime_module.build(database, auth.sign_in_of)
 
     async def close() -> None:
         await payments.close()
@@ -137,6 +138,7 @@ def build_program(settings: Settings) -> Program:
         followers=[bookings.calling_off, bookings.show_holds],
         loops=[bookings.expiry.run, payments.reconciler.run],
         jobs=[*auth.jobs],
+        gateways=payments.gateways,
         close=close,
     )
 

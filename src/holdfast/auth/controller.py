@@ -1,7 +1,9 @@
 """Signing in over HTTP. Nothing here takes an Idempotency-Key: asking twice for a code is what people do, and limits guard it."""
 
+from typing import Any
+
 import msgspec
-from litestar import Controller, Response, Router, get, post
+from litestar import Controller, Request, Response, Router, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
@@ -16,10 +18,8 @@ from holdfast.auth.dto import (
 )
 from holdfast.auth.errors import AccountClosed, CodeExpired, CodeWrong, RefreshRefused
 from holdfast.auth.keys import TokenKeys
-from holdfast.auth.models import SignedIn
 from holdfast.auth.sender import CodeNotSent
 from holdfast.auth.service import AuthService
-from holdfast.common.actor import Actor
 from holdfast.common.errors import NotSignedIn
 from holdfast.common.guards import PUBLIC, provided, refusals
 from holdfast.common.language import Language
@@ -59,15 +59,15 @@ class AuthController(Controller):
     async def log_out(
         self,
         service: NamedDependency[AuthService],
-        maybe_actor: NamedDependency[Actor | None],
+        request: Request[Any, Any, Any],
         data: JSONBody[LogoutRequest | None] = None,
     ) -> None:
-        """Sign out on this device. Send the access token, or the refresh token, or both."""
-        refresh_token = data.refresh_token if data is not None else None
-        actor = maybe_actor if isinstance(maybe_actor, SignedIn) else None
-        if refresh_token is None and actor is None:
-            raise NotSignedIn
-        await service.log_out(refresh_token, actor)
+        """Sign out on this device. Send the refresh token, or the access token as usual; the refresh token will do without a valid one."""
+        scheme, _, access_token = request.headers.get("authorization", "").partition(" ")
+        await service.log_out(
+            refresh_token=None if data is None else data.refresh_token,
+            access_token=access_token.strip() if scheme.lower() == "bearer" else None,
+        )
 
 
 class KeysController(Controller):

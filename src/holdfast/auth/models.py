@@ -136,6 +136,10 @@ class SignedIn(Actor, frozen=True):
     login_id: LoginId
     generation: int
 
+    @property
+    def actor(self) -> Actor:
+        return Actor(self.id, self.role)
+
 
 class Credentials(Struct, frozen=True):
     """What a person has after signing in. ``lifetime_s`` is that of the access token."""

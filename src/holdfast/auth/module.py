@@ -8,6 +8,7 @@ from litestar import Router
 
 from holdfast.auth.controller import root_router, router
 from holdfast.auth.keys import TokenKeys
+from holdfast.auth.models import SignedIn
 from holdfast.auth.revocations import Revocations
 from holdfast.auth.sender import CodeSender
 from holdfast.auth.service import AuthService
@@ -23,10 +24,14 @@ from holdfast.vault import Vault
 
 @dataclass(frozen=True)
 class AuthModule:
-    """``follow`` runs, until cancelled, in every process that reads access tokens. ``root_router`` stands outside the base path."""
+    """``verify`` says who holds an access token, ``sign_in_of`` also which sign-in it belongs to.
+
+    ``follow`` runs, until cancelled, in every process that reads access tokens. ``root_router`` stands outside the base path.
+    """
 
     service: AuthService
     verify: Verify
+    sign_in_of: Callable[[str], Awaitable[SignedIn]]
     router: Router
     root_router: Router
     follow: Callable[[], Awaitable[None]]
@@ -56,4 +61,4 @@ def build(
     )  # fmt: skip
     people.sign_ins = SignInsOfPeople()
     jobs = [Job("auth.forget_old", service.forget_old, schedule="17 * * * *")]
-    return AuthModule(service, service.verify_access, router(service), root_router(keys), revocations.follow, jobs)
+    return AuthModule(service, service.verify_access, service.sign_in_of, router(service), root_router(keys), revocations.follow, jobs)

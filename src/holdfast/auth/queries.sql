@@ -33,6 +33,9 @@ SELECT login_id, used_at IS NOT NULL AS was_used, coalesce(used_at > business_no
 -- Those of the hashes that are tokens of the sign-in.
 SELECT token_hash FROM refresh_tokens WHERE login_id = :login_id AND token_hash = ANY(:token_hashes);
 
+-- name: login_of_token
+SELECT login_id FROM refresh_tokens WHERE token_hash = :token_hash;
+
 -- name: user_of
 SELECT user_id FROM logins WHERE id = :id;
 
@@ -43,11 +46,6 @@ SELECT id, user_id, generation, ended_at FROM logins WHERE id = :id AND created_
 -- name: end_login
 UPDATE logins SET generation = generation + 1, changed_at = business_now(), ended_at = business_now(), end_reason = :reason
  WHERE id = :id AND ended_at IS NULL
-RETURNING id, user_id, generation, ended_at;
-
--- name: end_login_of_token
-UPDATE logins SET generation = generation + 1, changed_at = business_now(), ended_at = business_now(), end_reason = :reason
- WHERE id = (SELECT login_id FROM refresh_tokens WHERE token_hash = :token_hash) AND ended_at IS NULL
 RETURNING id, user_id, generation, ended_at;
 
 -- name: end_logins_of

@@ -77,6 +77,12 @@ async def known_tokens(tx: Tx, login_id: LoginId, token_hashes: Sequence[bytes])
     return frozenset(row["token_hash"] for row in rows)
 
 
+async def login_of_token(tx: Tx, token_hash: bytes) -> LoginId | None:
+    """The sign-in that a refresh token belongs to, used or not."""
+    found = await tx.first(SQL.login_of_token, _LoginOfToken, token_hash=token_hash)
+    return None if found is None else found.login_id
+
+
 async def user_of(tx: Tx, login_id: LoginId) -> UserId:
     return cast(_UserOfLogin, await tx.first(SQL.user_of, _UserOfLogin, id=login_id)).user_id
 
@@ -88,10 +94,6 @@ async def read_login(tx: Tx, login_id: LoginId, lifetime_max: timedelta) -> Logi
 async def end_login(tx: Tx, login_id: LoginId, reason: EndReason) -> list[Login]:
     """The sign-in as it ended; empty where it had ended before."""
     return await tx.all(SQL.end_login, Login, id=login_id, reason=reason)
-
-
-async def end_login_of_token(tx: Tx, token_hash: bytes, reason: EndReason) -> list[Login]:
-    return await tx.all(SQL.end_login_of_token, Login, token_hash=token_hash, reason=reason)
 
 
 async def end_logins_of(tx: Tx, user_id: UserId, reason: EndReason) -> list[Login]:

@@ -14,7 +14,7 @@ from holdfast.auth.revocations import Revocations
 from holdfast.auth.sender import Code, CodeNotSent, CodeSender
 from holdfast.auth.sign_ins import announce
 from holdfast.auth.tokens import AccessTokens, first_refresh_token, refresh_tokens_after, token_hash
-from holdfast.common.actor import SYSTEM, Role
+from holdfast.common.actor import SYSTEM, Actor, Role
 from holdfast.common.errors import Refusal
 from holdfast.common.language import Language
 from holdfast.database import Database, Tx, retried
@@ -107,22 +107,28 @@ class AuthService:
         raise RefreshRefused
 
     @retried
-    async def log_out(self, refresh_token: str | None, actor: SignedIn | None) -> None:
-        """End the sign-in that a refresh token, or else the caller's access token, belongs to. One that has ended stays so."""
+    async def log_out(self, *, refresh_token: str | None = None, access_token: str | None = None) -> None:
+        """End the sign-in that a refresh token, or else an access token, belongs to. One that has ended stays so.
+
+        Raises NotSignedIn without a refresh token and without a valid access token.
+        """
+        login_id = (await self.sign_in_of(access_token or "")).login_id if refresh_token is None else None
         async with self._database.transaction() as tx:
-            ended: list[Login] = []
             if refresh_token is not None:
-                ended = await repository.end_login_of_token(tx, token_hash(refresh_token), EndReason.LOGGED_OUT)
-            elif actor is not None:
-                ended = await repository.end_login(tx, actor.login_id, EndReason.LOGGED_OUT)
+                login_id = await repository.login_of_token(tx, token_hash(refresh_token))
+            ended = [] if login_id is None else await repository.end_login(tx, login_id, EndReason.LOGGED_OUT)
             await announce(tx, ended)
         for login in ended:
             self._revocations.note(login.id, login.generation)
 
-    async def verify_access(self, token: str) -> SignedIn:
-        """Who holds an access token. Raises NotSignedIn."""
+    async def sign_in_of(self, access_token: str) -> SignedIn:
+        """The sign-in that an access token belongs to. Raises NotSignedIn."""
         await self._revocations.be_ready()
-        return self._tokens.read(token)
+        return self._tokens.read(access_token)
+
+    async def verify_access(self, access_token: str) -> Actor:
+        """Who holds an access token. Raises NotSignedIn."""
+        return (await self.sign_in_of(access_token)).actor
 
     @retried
     async def invite_admin(self, phone: str) -> tuple[Challenge, str]:
@@ -216,7 +222,7 @@ class AuthService:
     async def _end_reused(self, tx: Tx, login_id: LoginId) -> list[Login]:
         ended = await repository.end_login(tx, login_id, EndReason.TOKEN_REUSED)
         await announce(tx, ended)
-        await audit.record(tx, [Deed(SYSTEM, "login.token_reused", login.id, after={"user_id": login.user_id}) for login in ended])
+        await audit.record(tx, [Deed(SYSTEM, "login.token_reused", login.id, after={"user_id": str(login.user_id)}) for login in ended])
         return ended
 
     def _credentials(self, signed: _Signed) -> Credentials:
