@@ -6,7 +6,7 @@ from holdfast.common.errors import NotFound, Refusal
 class PaymentUnknown(NotFound):
     """There is no such payment, or it is not yours. Check the id."""
 
-    code = "payment_not_found"
+    code = "payment_unknown"
 
 
 class MethodNotTaken(Refusal):
@@ -61,4 +61,4 @@ class RefundFailedAlready(Refusal):
 class GatewayUnknown(NotFound):
     """No gateway of this name is in use here."""
 
-    code = "gateway_not_found"
+    code = "gateway_unknown"

@@ -111,7 +111,7 @@ class Payable(Protocol):
 class PayableUnknown(NotFound):
     """There is nothing to pay under this id, or it is not yours. Check the id."""
 
-    code = "payable_not_found"
+    code = "payable_unknown"
 
 
 class Payables:

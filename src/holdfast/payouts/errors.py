@@ -6,7 +6,7 @@ from holdfast.common.errors import NotFound, Refusal
 class PayoutUnknown(NotFound):
     """There is no such payout. Check the id."""
 
-    code = "payout_not_found"
+    code = "payout_unknown"
 
 
 class SessionNotReady(Refusal):
