@@ -1,13 +1,14 @@
 """The feed: the event log, followed by this process, said in the rooms of this process."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 import psycopg
 import structlog
 from engineio.packet import Packet
 
+from holdfast.auth.events import LoginRevoked
 from holdfast.common.errors import Overloaded
 from holdfast.common.wire import encode_hook
 from holdfast.database import Database
@@ -43,16 +44,23 @@ _encoder = msgspec.json.Encoder(enc_hook=encode_hook)
 class Feed:
     """Says each event once, in log order, to everybody who is in one of its rooms.
 
-    ``position`` is that of the last event said. Whoever is in a room gets all that is said there after it.
+    ``position`` is that of the last event said. Whoever is in a room gets all that is said there after it. ``on_revoked`` is called
+    when access tokens count no longer.
     """
 
     def __init__(self, database: Database, members: Members, said: Announcements = SAID) -> None:
         self._database = database
         self._members = members
         self._said = said
+        self.on_revoked: Callable[[LoginRevoked], None] = _ignore
         self._position: LogPosition | None = None
         self._sessions: dict[SessionId, Whereabouts] = {}
         self._replays = asyncio.Semaphore(REPLAYS_AT_ONCE)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the log has been reached."""
+        return self._position is not None
 
     @property
     def position(self) -> LogPosition:
@@ -122,12 +130,12 @@ class Feed:
 
     def _say(self, recorded: Recorded) -> None:
         try:
+            if isinstance(recorded.event, LoginRevoked):
+                self.on_revoked(recorded.event)
             for said in self._said.of(recorded, self._sessions):
                 members = self._members.of(said.rooms)
                 if members:
-                    packet = _packet(said)
-                    for client in members:
-                        client.offer(packet)
+                    _offer(_packet(said), members)
         except Exception:
             # One event that cannot be said must not keep the later ones from being said.
             log.exception("event_not_said", event_id=str(recorded.id), event_name=type(recorded.event).__name__)
@@ -144,6 +152,20 @@ class Feed:
         if unknown:
             async with self._database.reading() as tx:
                 self._sessions |= await repository.whereabouts(tx, unknown)
+
+
+def _offer(packet: Packet, members: Iterable[Client]) -> None:
+    for client in members:
+        try:
+            client.offer(packet)
+        except Exception:
+            # What is wrong with one client is not the others' loss.
+            log.exception("client_not_told")
+            client.end()
+
+
+def _ignore(_: LoginRevoked) -> None:
+    """Until somebody wants to know."""
 
 
 def _packet(said: Said) -> Packet:

@@ -11,6 +11,8 @@ import socketio
 import structlog
 from msgspec import Struct
 
+from holdfast.auth.events import LoginRevoked
+from holdfast.auth.models import SignedIn
 from holdfast.common.actor import Actor
 from holdfast.common.errors import Invalid, NotSignedIn, Overloaded, Refusal
 from holdfast.common.wire import encode_hook
@@ -26,7 +28,7 @@ from holdfast.realtime.rooms import Members, Room
 PING_INTERVAL_S = 25
 PING_TIMEOUT_S = 20
 RECHECK_S = 30.0
-"""How long a revoked or expired access token can still listen."""
+"""How long an expired access token can still listen. One that is revoked stops at once."""
 SYNC_COST = 5
 
 Verify = Callable[[str], Awaitable[Actor]]
@@ -73,6 +75,7 @@ class SocketServer:
             logger=_quiet,
             engineio_logger=_quiet,
         )
+        feed.on_revoked = self._revoke
         self._io.on("connect", self._connect)
         self._io.on("disconnect", self._disconnect)
         self._io.on("join", self._answering(dto.JoinRequest, self._join))
@@ -167,6 +170,13 @@ class SocketServer:
         if client.token == token:
             client.actor, client.token = actor, token if actor else None
             self._leave_forbidden(client)
+
+    def _revoke(self, revoked: LoginRevoked) -> None:
+        for client in self._clients.values():
+            actor = client.actor
+            if isinstance(actor, SignedIn) and actor.login_id == revoked.login_id and actor.generation < revoked.version:
+                client.actor = client.token = None
+                self._leave_forbidden(client)
 
     def _leave_forbidden(self, client: Client) -> None:
         left = [room for room in sorted(client.rooms) if not self._may_stay(client, room)]
