@@ -1,0 +1,391 @@
+-- name: rule6_clock
+-- Business time is the database's own, not a clock that tests can move.
+SELECT p.oid::regprocedure AS function, p.prosrc AS body
+  FROM pg_proc p
+ WHERE p.proname = 'business_now' AND btrim(p.prosrc, E' ;\n') <> 'SELECT statement_timestamp()' AND NOT :test_clock;
+
+-- name: rule12_rights
+-- The program's role has no right to change or remove what is append-only, nor to act as anybody who has.
+SELECT c.relname AS relation, r.name AS may
+  FROM pg_class c
+  CROSS JOIN unnest(ARRAY['UPDATE', 'DELETE', 'TRUNCATE']) AS r (name)
+ WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace
+   AND c.oid IN (SELECT t.oid FROM unnest(:append_only::text[]) AS a (name), LATERAL pg_partition_tree(to_regclass(a.name)) AS t (oid)
+                 UNION ALL SELECT to_regclass(a.name)::oid FROM unnest(:append_only::text[]) AS a (name))
+   AND (has_table_privilege('holdfast_app', c.oid, r.name)
+        OR (r.name = 'UPDATE' AND has_any_column_privilege('holdfast_app', c.oid, 'UPDATE')))
+UNION ALL
+SELECT m.rolname, 'be acted as by holdfast_app'
+  FROM pg_roles m WHERE m.rolname <> 'holdfast_app' AND m.rolname NOT LIKE 'pg\_%' AND pg_has_role('holdfast_app', m.oid, 'MEMBER');
+
+-- name: rule13_durability
+-- The database keeps what it has confirmed, whatever happens to its power.
+SELECT name, setting FROM pg_settings
+ WHERE (name IN ('fsync', 'full_page_writes') AND setting <> 'on') OR (name = 'synchronous_commit' AND setting IN ('off', 'local'));
+
+-- name: i1_bounds
+-- No pool holds and sells more than its capacity, or less than nothing.
+SELECT id AS pool_id, capacity, held, sold FROM pools WHERE held < 0 OR sold < 0 OR held + sold > capacity;
+
+-- name: i1_counters
+-- What a pool counts as held and as sold is the sum of its lines.
+SELECT coalesce(p.id, l.pool_id) AS pool_id, p.held, l.held AS held_lines, p.sold, l.sold AS sold_lines
+  FROM pools p
+  FULL JOIN (SELECT pool_id, sum(held) AS held, sum(sold) AS sold
+               FROM (SELECT pool_id, quantity AS held, 0 AS sold FROM hold_lines
+                     UNION ALL SELECT pool_id, 0, quantity FROM sold_lines) AS lines
+              GROUP BY pool_id) AS l ON l.pool_id = p.id
+ WHERE p.id IS NULL OR p.held <> coalesce(l.held, 0) OR p.sold <> coalesce(l.sold, 0);
+
+-- name: i2_units
+-- No unit has two owners: all lines of a pool together fit into it.
+SELECT p.id AS pool_id, p.capacity, l.owned
+  FROM pools p
+  JOIN (SELECT pool_id, sum(quantity) AS owned
+          FROM (SELECT pool_id, quantity FROM hold_lines UNION ALL SELECT pool_id, quantity FROM sold_lines) AS lines
+         GROUP BY pool_id) AS l ON l.pool_id = p.id
+ WHERE l.owned > p.capacity;
+
+-- name: i2_held
+-- A held unit is owned by one living hold: a PENDING booking has a hold with exactly the lines it asked for, and nobody else has any.
+SELECT coalesce(asked.booking_id, l.hold_id) AS booking_id, coalesce(asked.pool_id, l.pool_id) AS pool_id,
+       asked.quantity AS asked, l.quantity AS held
+  FROM (SELECT i.booking_id, i.pool_id, i.quantity
+          FROM bookings b JOIN holds h ON h.id = b.id JOIN booking_items i ON i.booking_id = b.id
+         WHERE b.status = 'PENDING') AS asked
+  FULL JOIN hold_lines l ON l.hold_id = asked.booking_id AND l.pool_id = asked.pool_id
+ WHERE asked.quantity IS DISTINCT FROM l.quantity
+UNION ALL
+SELECT coalesce(b.id, h.id), NULL, NULL, NULL
+  FROM (SELECT id FROM bookings WHERE status = 'PENDING') AS b FULL JOIN holds h ON h.id = b.id
+ WHERE b.id IS NULL OR h.id IS NULL;
+
+-- name: i3_transactions
+-- Each ledger transaction sums to zero, and says what its entries say.
+SELECT coalesce(t.id, e.transaction_id) AS transaction_id, coalesce(t.purpose, e.purpose) AS purpose,
+       coalesce(t.currency, e.currency) AS currency, t.received, e.received AS received_entries, t.given, e.given AS given_entries
+  FROM ledger_transactions t
+  FULL JOIN (SELECT transaction_id, purpose, currency, coalesce(sum(amount) FILTER (WHERE amount > 0), 0) AS received,
+                    coalesce(-sum(amount) FILTER (WHERE amount < 0), 0) AS given
+               FROM ledger_entries GROUP BY transaction_id, purpose, currency) AS e
+    ON e.transaction_id = t.id AND e.purpose = t.purpose AND e.currency = t.currency
+ WHERE t.id IS NULL OR e.transaction_id IS NULL OR t.received <> t.given OR t.received <> e.received OR t.given <> e.given;
+
+-- name: i3_accounts
+-- Each entry is in an account of its own currency.
+SELECT e.account_id, e.currency, count(*) AS entries, min(e.id::text) AS one_entry
+  FROM ledger_entries e LEFT JOIN ledger_accounts a ON a.id = e.account_id AND a.currency = e.currency
+ WHERE a.id IS NULL
+ GROUP BY e.account_id, e.currency;
+
+-- name: i3_posted
+-- Every capture, refund and payout is in the ledger with its amount, and nothing else is.
+SELECT coalesce(t.id, d.id) AS id, coalesce(t.purpose, d.purpose) AS purpose, coalesce(t.currency, d.currency) AS currency,
+       d.amount AS done, t.received AS posted
+  FROM ledger_transactions t
+  FULL JOIN (SELECT id, 'CAPTURE' AS purpose, captured_currency AS currency, captured_amount AS amount
+               FROM payments WHERE settlement IS NOT NULL
+             UNION ALL
+             SELECT r.id, 'REFUND_OWED', r.currency, r.amount
+               FROM refunds r JOIN payments p ON p.id = r.payment_id WHERE p.settlement = 'KEPT'
+             UNION ALL
+             SELECT id, 'REFUND_PAID', currency, amount FROM refunds WHERE status = 'SUCCESS'
+             UNION ALL
+             SELECT id, 'PAYOUT_APPROVED', currency, net_amount FROM driver_payouts WHERE status IN ('APPROVED', 'PAID') AND net_amount > 0
+             UNION ALL
+             SELECT id, 'PAYOUT_PAID', currency, net_amount FROM driver_payouts WHERE status = 'PAID' AND net_amount > 0) AS d
+    ON d.id = t.id AND d.purpose = t.purpose AND d.currency = t.currency
+ WHERE d.amount IS DISTINCT FROM t.received;
+
+-- name: i3_balances
+-- The accounts stand where payments, refunds and payouts put them, to the piastre.
+SELECT coalesce(a.kind, x.kind) AS account, coalesce(a.owner, x.owner) AS owner, coalesce(a.currency, x.currency) AS currency,
+       coalesce(a.balance, 0) AS balance, coalesce(x.balance, 0) AS expected
+  FROM (SELECT a.kind, a.owner, a.currency, sum(e.balance) AS balance
+          FROM (SELECT account_id, sum(amount) AS balance FROM ledger_entries GROUP BY account_id) AS e
+          JOIN ledger_accounts a ON a.id = e.account_id
+         GROUP BY a.kind, a.owner, a.currency) AS a
+  FULL JOIN (SELECT kind, owner, currency, sum(amount) AS balance
+               FROM (SELECT 'GATEWAY' AS kind, gateway AS owner, captured_currency AS currency, -sum(captured_amount) AS amount
+                       FROM payments WHERE settlement IS NOT NULL GROUP BY gateway, captured_currency
+                     UNION ALL
+                     SELECT 'PAYEE', payee_id::text, currency, sum(fare_amount)
+                       FROM payments WHERE settlement = 'KEPT' GROUP BY payee_id, currency
+                     UNION ALL
+                     SELECT 'FEES', '', currency, sum(service_fee) FROM payments WHERE settlement = 'KEPT' GROUP BY currency
+                     UNION ALL
+                     SELECT 'REFUNDS_DUE', '', captured_currency, sum(captured_amount)
+                       FROM payments WHERE settlement <> 'KEPT' GROUP BY captured_currency
+                     UNION ALL
+                     SELECT side.kind, side.owner, r.currency, sum(side.amount)
+                       FROM refunds r JOIN payments p ON p.id = r.payment_id
+                       CROSS JOIN LATERAL (VALUES
+                            ('PAYEE', p.payee_id::text, CASE WHEN p.settlement = 'KEPT' THEN -r.fare_amount ELSE 0 END),
+                            ('FEES', '', CASE WHEN p.settlement = 'KEPT' THEN -r.service_fee ELSE 0 END),
+                            ('REFUNDS_DUE', '', CASE WHEN p.settlement = 'KEPT' THEN r.amount ELSE 0 END),
+                            ('REFUNDS_DUE', '', CASE WHEN r.status = 'SUCCESS' THEN -r.amount ELSE 0 END),
+                            ('GATEWAY', p.gateway, CASE WHEN r.status = 'SUCCESS' THEN r.amount ELSE 0 END)) AS side (kind, owner, amount)
+                      GROUP BY side.kind, side.owner, r.currency
+                     UNION ALL
+                     SELECT side.kind, side.owner, o.currency, sum(side.amount)
+                       FROM driver_payouts o
+                       CROSS JOIN LATERAL (VALUES
+                            ('PAYEE', o.driver_id::text, CASE WHEN o.approved_at IS NOT NULL THEN -o.net_amount ELSE 0 END),
+                            ('PAYOUTS_DUE', '', CASE WHEN o.status = 'APPROVED' THEN o.net_amount ELSE 0 END),
+                            ('BANK', '', CASE WHEN o.status = 'PAID' THEN o.net_amount ELSE 0 END)) AS side (kind, owner, amount)
+                      GROUP BY side.kind, side.owner, o.currency) AS posted
+              GROUP BY kind, owner, currency) AS x
+    ON x.kind = a.kind AND x.owner = a.owner AND x.currency = a.currency
+ WHERE coalesce(a.balance, 0) <> coalesce(x.balance, 0);
+
+-- name: i4_payments
+-- Of no payment is more refunded than captured, and what is kept is what was asked.
+SELECT id AS payment_id, status, settlement, total_amount, currency, captured_amount, captured_currency, refund_amount, refunded_amount
+  FROM payments
+ WHERE refunded_amount < 0 OR refunded_amount > refund_amount OR refund_amount > coalesce(captured_amount, 0)
+    OR (settlement = 'KEPT' AND (captured_amount <> total_amount OR captured_currency <> currency))
+    OR total_amount <> fare_amount + service_fee;
+
+-- name: i4_refunds
+-- A payment counts as asked back and as refunded what its refunds add up to.
+SELECT coalesce(p.id, r.payment_id) AS payment_id, p.refund_amount, r.asked, p.refunded_amount, r.done
+  FROM payments p
+  FULL JOIN (SELECT payment_id, sum(amount) AS asked, coalesce(sum(amount) FILTER (WHERE status = 'SUCCESS'), 0) AS done
+               FROM refunds GROUP BY payment_id) AS r ON r.payment_id = p.id
+ WHERE p.id IS NULL OR p.refund_amount <> coalesce(r.asked, 0) OR p.refunded_amount <> coalesce(r.done, 0);
+
+-- name: i4_payees
+-- Nobody was paid more than he earned less what was refunded, and no account of ours is overdrawn.
+SELECT a.kind AS account, a.owner, a.currency, sum(e.balance) AS balance
+  FROM (SELECT account_id, sum(amount) AS balance FROM ledger_entries GROUP BY account_id) AS e
+  JOIN ledger_accounts a ON a.id = e.account_id
+ GROUP BY a.kind, a.owner, a.currency
+HAVING CASE a.kind WHEN 'GATEWAY' THEN sum(e.balance) > 0 ELSE sum(e.balance) < 0 END;
+
+-- name: i4_payouts
+-- A payout is what its session took, less what was refunded, less the fees; and its driver's to have.
+SELECT o.id AS payout_id, o.session_id, o.driver_id, s.driver_id AS driver_of_session, o.gross_amount, t.gross, o.service_fees, t.fees
+  FROM driver_payouts o
+  LEFT JOIN driver_sessions s ON s.id = o.session_id
+  LEFT JOIN LATERAL (SELECT sum(p.captured_amount - p.refund_amount) AS gross, sum(p.service_fee - coalesce(r.fees, 0)) AS fees
+                       FROM bookings b
+                       JOIN payments p ON p.payable_kind = 'booking' AND p.payable_id = b.id AND p.settlement = 'KEPT'
+                       LEFT JOIN LATERAL (SELECT sum(service_fee) AS fees FROM refunds WHERE payment_id = p.id) AS r ON true
+                      WHERE b.kind = 'session' AND b.owner_id = o.session_id AND p.currency = o.currency) AS t ON true
+ WHERE o.status IN ('APPROVED', 'PAID')
+   AND (s.driver_id IS DISTINCT FROM o.driver_id OR o.gross_amount <> coalesce(t.gross, 0) OR o.service_fees <> coalesce(t.fees, 0)
+        OR o.net_amount <> o.gross_amount - o.service_fees);
+
+-- name: i5_keys
+-- One key of one actor stands once, for one thing, and has an answer.
+SELECT actor_id, key, NULL::uuid AS result_id, 'twice' AS fault FROM idempotency_keys GROUP BY actor_id, key HAVING count(*) > 1
+UNION ALL
+SELECT min(actor_id::text)::uuid, min(key), result_id, 'one thing, two keys'
+  FROM idempotency_keys WHERE result_id IS NOT NULL GROUP BY result_id HAVING count(*) > 1
+UNION ALL
+SELECT actor_id, key, NULL, 'no answer' FROM idempotency_keys WHERE result_id IS NULL AND answer IS NULL
+UNION ALL
+SELECT k.actor_id, k.key, k.result_id, 'answers with what does not exist'
+  FROM idempotency_keys k
+ WHERE k.result_id IS NOT NULL
+   AND NOT EXISTS (SELECT FROM bookings b WHERE b.id = k.result_id AND b.customer_id = k.actor_id)
+   AND NOT EXISTS (SELECT FROM payments p WHERE p.id = k.result_id AND p.payer_id = k.actor_id);
+
+-- name: i6_confirmed
+-- Every confirmed booking is paid for: exactly one kept payment of its customer, of its amount, none of it given back.
+SELECT b.id AS booking_id, b.fare + b.service_fee AS total, b.currency, p.payments, p.captured, p.refund_amount
+  FROM bookings b
+  LEFT JOIN (SELECT payable_id, payer_id, captured_currency, count(*) AS payments, sum(captured_amount) AS captured,
+                    sum(refund_amount) AS refund_amount
+               FROM payments WHERE payable_kind = 'booking' AND settlement = 'KEPT'
+              GROUP BY payable_id, payer_id, captured_currency) AS p
+    ON p.payable_id = b.id AND p.payer_id = b.customer_id AND p.captured_currency = b.currency
+ WHERE b.status = 'CONFIRMED' AND b.fare + b.service_fee > 0
+   AND (p.payments IS DISTINCT FROM 1 OR p.captured <> b.fare + b.service_fee OR p.refund_amount <> 0);
+
+-- name: i6_kept
+-- Money that was kept bought something: its booking is confirmed, or was until it was cancelled.
+SELECT p.id AS payment_id, p.payable_kind, p.payable_id, b.status, b.confirmed_at
+  FROM payments p LEFT JOIN bookings b ON b.id = p.payable_id AND p.payable_kind = 'booking'
+ WHERE p.settlement = 'KEPT'
+   AND (b.id IS NULL OR b.status NOT IN ('CONFIRMED', 'CANCELLED') OR b.confirmed_at IS NULL);
+
+-- name: i6_not_kept
+-- Money that bought nothing goes back, all of it.
+SELECT id AS payment_id, payable_id, settlement, captured_amount, refund_amount
+  FROM payments WHERE settlement <> 'KEPT' AND refund_amount <> captured_amount;
+
+-- name: i6_cancelled
+-- Of a booking that was paid for and cancelled goes back what the policy says: all of it where it was called off, the fare where its
+-- customer cancelled before departure, nothing afterwards.
+SELECT b.id AS booking_id, b.end_reason, p.id AS payment_id, p.captured_amount, p.refund_amount, b.fare, b.ended_at, closing.closed_at
+  FROM bookings b
+  JOIN payments p ON p.payable_kind = 'booking' AND p.payable_id = b.id AND p.settlement = 'KEPT'
+  LEFT JOIN LATERAL (SELECT min(o.closed_at) AS closed_at
+                       FROM booking_items i JOIN pools o ON o.id = i.pool_id WHERE i.booking_id = b.id) AS closing ON true
+ WHERE b.status = 'CANCELLED'
+   AND p.refund_amount <> CASE WHEN b.end_reason = 'CALLED_OFF' THEN p.captured_amount
+                               WHEN closing.closed_at <= b.ended_at THEN 0
+                               ELSE b.fare END;
+
+-- name: i6_settled
+-- The gateways took and gave back what the books say, and nothing else; what is younger than :settled_grace may still be on its way.
+SELECT coalesce(g.kind, d.kind) AS kind, coalesce(g.id, d.id) AS id, coalesce(g.gateway, d.gateway) AS gateway,
+       g.amount AS at_gateway, d.amount AS here, coalesce(g.currency, d.currency) AS currency, d.status, g.at
+  FROM (SELECT gateway, kind, id, payment_id, currency, sum(amount) AS amount, max(at) AS at
+          FROM unnest(:settled_gateways::text[], :settled_kinds::text[], :settled_ids::uuid[], :settled_payments::uuid[],
+                      :settled_currencies::text[], :settled_amounts::bigint[], :settled_ats::timestamptz[])
+               AS item (gateway, kind, id, payment_id, currency, amount, at)
+         GROUP BY gateway, kind, id, payment_id, currency) AS g
+  FULL JOIN (SELECT gateway, 'CAPTURE' AS kind, id, id AS payment_id, captured_currency AS currency, captured_amount AS amount,
+                    captured_at AS at, status
+               FROM payments
+              WHERE settlement IS NOT NULL AND gateway = ANY(:gateways::text[])
+                AND (created_at >= :settled_since::timestamptz OR id = ANY(:settled_ids::uuid[]))
+             UNION ALL
+             SELECT p.gateway, 'REFUND', r.id, r.payment_id, r.currency, r.amount, r.refunded_at, r.status
+               FROM refunds r JOIN payments p ON p.id = r.payment_id
+              WHERE r.status = 'SUCCESS' AND p.gateway = ANY(:gateways::text[])
+                AND (r.created_at >= :settled_since::timestamptz OR r.id = ANY(:settled_ids::uuid[]))) AS d
+    ON d.gateway = g.gateway AND d.kind = g.kind AND d.id = g.id AND d.payment_id = g.payment_id AND d.currency = g.currency
+ WHERE g.amount IS DISTINCT FROM d.amount AND coalesce(g.at, d.at) < :listed_at::timestamptz - :settled_grace::interval;
+
+-- name: i7_decided
+-- Every outcome that was unknown is known in the end: no payment and no refund waits for an answer for more than :decided_within.
+SELECT id, 'payment' AS kind, created_at, unknown_since FROM payments
+ WHERE status = 'INITIATED' AND next_action IS NULL AND created_at < business_now() - :decided_within::interval AND :worker_runs
+UNION ALL
+SELECT id, 'refund', created_at, NULL FROM refunds
+ WHERE status = 'REQUESTED' AND created_at < business_now() - :decided_within::interval AND :worker_runs;
+
+-- name: i8_sold
+-- A confirmed booking owns exactly what it asked for, and nobody else owns anything sold.
+SELECT coalesce(asked.booking_id, s.hold_id) AS booking_id, coalesce(asked.pool_id, s.pool_id) AS pool_id,
+       asked.quantity AS asked, s.quantity AS sold
+  FROM (SELECT i.booking_id, i.pool_id, i.quantity
+          FROM bookings b JOIN booking_items i ON i.booking_id = b.id WHERE b.status = 'CONFIRMED') AS asked
+  FULL JOIN sold_lines s ON s.hold_id = asked.booking_id AND s.pool_id = asked.pool_id
+ WHERE asked.quantity IS DISTINCT FROM s.quantity;
+
+-- name: i8_items
+-- What a booking asked for adds up to its quantity and its fare, and lies in pools of what it booked.
+SELECT b.id AS booking_id, b.kind, b.quantity, i.quantity AS items, b.fare, i.amount, b.currency, i.currencies
+  FROM bookings b
+  LEFT JOIN (SELECT i.booking_id, sum(i.quantity) AS quantity, sum(i.amount) AS amount, min(i.currency) AS currencies,
+                    bool_and(p.owner_kind IS NOT NULL) AS known, count(DISTINCT p.owner_id) AS owners, min(p.owner_id::text)::uuid AS owner_id
+               FROM booking_items i LEFT JOIN pools p ON p.id = i.pool_id
+              GROUP BY i.booking_id) AS i ON i.booking_id = b.id
+ WHERE i.booking_id IS NULL OR i.amount <> b.fare OR i.currencies <> b.currency OR NOT i.known
+    OR (b.kind = 'session' AND (i.quantity <> b.quantity OR i.owners <> 1 OR i.owner_id <> b.owner_id));
+
+-- name: i9_states
+-- Every state is one that its machine knows, and times and reasons stand beside the states that have them.
+SELECT id, 'session' AS kind, status, version FROM driver_sessions
+ WHERE NOT status = ANY(:session_states::text[]) OR (ended_at IS NOT NULL) <> (status IN ('CLOSED', 'CANCELLED')) OR ended_at < started_at
+UNION ALL
+SELECT id, 'booking', status, version FROM bookings
+ WHERE NOT status = ANY(:booking_states::text[]) OR (ended_at IS NOT NULL) <> (status IN ('CANCELLED', 'EXPIRED'))
+    OR (end_reason IS NOT NULL) <> (ended_at IS NOT NULL) OR (status = 'CONFIRMED' AND confirmed_at IS NULL)
+    OR (status IN ('PENDING', 'EXPIRED') AND confirmed_at IS NOT NULL)
+    OR (status = 'EXPIRED') <> coalesce(end_reason IN ('LAPSED', 'SALES_CLOSED'), false)
+    OR (end_reason = 'CANCELLED_BY_CUSTOMER') <> (status = 'CANCELLED' AND confirmed_at IS NOT NULL AND end_reason <> 'CALLED_OFF')
+    OR ended_at < created_at OR ended_at < confirmed_at
+UNION ALL
+SELECT id, 'payment', status, version FROM payments
+ WHERE NOT status = ANY(:payment_states::text[]) OR (status IN ('SUCCESS', 'REFUNDED')) <> (settlement IS NOT NULL)
+    OR (settlement IS NOT NULL) <> (captured_amount IS NOT NULL) OR (settlement IS NOT NULL) <> (captured_at IS NOT NULL)
+    OR (status = 'REFUNDED') <> coalesce(refunded_amount = captured_amount, false)
+    OR (status <> 'INITIATED' AND (next_action IS NOT NULL OR unknown_since IS NOT NULL))
+UNION ALL
+SELECT id, 'refund', status, version FROM refunds
+ WHERE NOT status = ANY(:refund_states::text[]) OR (status = 'SUCCESS') <> (refunded_at IS NOT NULL);
+
+-- name: i9_sessions
+-- An open session is FULL exactly when every seat is sold; its pool is closed exactly when it has ended.
+SELECT coalesce(s.id, p.owner_id) AS session_id, s.status, p.id AS pool_id, p.capacity, p.sold, p.closed_at
+  FROM driver_sessions s FULL JOIN (SELECT * FROM pools WHERE owner_kind = 'session') AS p ON p.owner_id = s.id
+ WHERE s.id IS NULL OR p.id IS NULL
+    OR (s.status = 'FULL' AND p.sold < p.capacity) OR (s.status = 'ACTIVE' AND p.sold >= p.capacity)
+    OR (p.closed_at IS NULL) <> (s.status IN ('ACTIVE', 'FULL'));
+
+-- name: i9_ended_sessions
+-- Nobody still holds seats of a session that ended more than :settled_within ago, and nobody is booked on one that was called off.
+SELECT s.id AS session_id, s.status, s.ended_at, b.id AS booking_id, b.status AS booking_status
+  FROM driver_sessions s JOIN bookings b ON b.kind = 'session' AND b.owner_id = s.id
+ WHERE :worker_runs AND s.ended_at < business_now() - :settled_within::interval
+   AND ((s.status = 'CLOSED' AND b.status = 'PENDING') OR (s.status = 'CANCELLED' AND b.status IN ('PENDING', 'CONFIRMED')));
+
+-- name: i9_booking_moves
+-- The events of each booking tell only moves that its machine has, and end where it stands.
+SELECT coalesce(m.subject_id, b.id) AS booking_id, m.version, m.was, m.became, b.status
+  FROM (SELECT e.subject_id, e.version, t.state AS became, lag(t.state) OVER w AS was, lead(e.version) OVER w AS next_version
+          FROM events e JOIN unnest(:booking_events::text[], :booking_event_states::text[]) AS t (name, state) ON t.name = e.name
+        WINDOW w AS (PARTITION BY e.subject_id ORDER BY e.version)) AS m
+  FULL JOIN bookings b ON b.id = m.subject_id AND m.next_version IS NULL
+ WHERE (m.was IS NULL AND m.became <> 'PENDING')
+    OR (m.was IS NOT NULL AND NOT m.was || '>' || m.became = ANY(:booking_moves::text[]))
+    OR (m.next_version IS NULL AND m.became IS DISTINCT FROM b.status) OR m.version > b.version OR m.next_version = m.version;
+
+-- name: i9_session_moves
+-- The events of each session tell only moves that its machine has, and end where it stands.
+SELECT coalesce(m.subject_id, s.id) AS session_id, m.version, m.was, m.became, s.status
+  FROM (SELECT e.subject_id, e.version, t.state AS became, lag(t.state) OVER w AS was, lead(e.version) OVER w AS next_version
+          FROM events e JOIN unnest(:session_events::text[], :session_event_states::text[]) AS t (name, state) ON t.name = e.name
+        WINDOW w AS (PARTITION BY e.subject_id ORDER BY e.version)) AS m
+  FULL JOIN driver_sessions s ON s.id = m.subject_id AND m.next_version IS NULL
+ WHERE (m.was IS NULL AND m.became <> 'ACTIVE')
+    OR (m.was IS NOT NULL AND NOT m.was || '>' || m.became = ANY(:session_moves::text[]))
+    OR (m.next_version IS NULL AND m.became IS DISTINCT FROM s.status) OR m.version > s.version OR m.next_version = m.version;
+
+-- name: i9_payment_moves
+-- The events of each payment tell only moves that its machine has, and end where it stands.
+SELECT coalesce(m.subject_id, p.id) AS payment_id, m.version, m.was, m.became, p.status
+  FROM (SELECT e.subject_id, e.version, e.became, lag(e.became) OVER w AS was, lead(e.version) OVER w AS next_version
+          FROM (SELECT subject_id, version,
+                       CASE name WHEN 'PaymentInitiated' THEN 'INITIATED' WHEN 'PaymentSucceeded' THEN 'SUCCESS'
+                                 WHEN 'PaymentFailed' THEN 'FAILED'
+                                 -- Money that is not kept is announced by the refund that it becomes in the same commit.
+                                 WHEN 'RefundRequested' THEN
+                                      CASE WHEN body ->> 'reason' IN ('TOO_LATE', 'MISMATCH', 'ALREADY_PAID') THEN 'SUCCESS' END
+                                 WHEN 'PaymentRefunded' THEN CASE WHEN (body ->> 'in_full')::boolean THEN 'REFUNDED' END END AS became
+                  FROM events
+                 WHERE name IN ('PaymentInitiated', 'PaymentSucceeded', 'PaymentFailed', 'RefundRequested', 'PaymentRefunded')) AS e
+         WHERE e.became IS NOT NULL
+        WINDOW w AS (PARTITION BY e.subject_id ORDER BY e.version)) AS m
+  FULL JOIN payments p ON p.id = m.subject_id AND m.next_version IS NULL
+ WHERE (m.was IS NULL AND m.became <> 'INITIATED')
+    OR (m.was IS NOT NULL AND NOT m.was || '>' || m.became = ANY(:payment_moves::text[]))
+    OR (m.next_version IS NULL AND m.became IS DISTINCT FROM p.status) OR m.version > p.version OR m.next_version = m.version;
+
+-- name: i10_cursors
+-- Every consumer of the event log has a cursor that is neither ahead of the log nor more than :lag_max behind it.
+SELECT coalesce(c.consumer, wanted.name) AS consumer, c.epoch, c.xid::text AS xid, c.position, behind.since
+  FROM unnest(:consumers::text[]) AS wanted (name)
+  FULL JOIN event_cursors c ON c.consumer = wanted.name
+  LEFT JOIN LATERAL (SELECT e.occurred_at AS since FROM events e
+                      WHERE (e.epoch, e.xid, e.position) > (c.epoch, c.xid, c.position)
+                      ORDER BY e.epoch, e.xid, e.position LIMIT 1) AS behind ON true
+ WHERE c.epoch > log_epoch() OR (c.epoch = log_epoch() AND c.xid >= pg_snapshot_xmax(pg_current_snapshot()))
+    OR (:worker_runs AND wanted.name IS NOT NULL AND (c.consumer IS NULL OR behind.since < business_now() - :lag_max::interval));
+
+-- name: i11_jobs
+-- No job is lost: none is overdue by more than :overdue_max, none is held by a worker that is gone, none is dead.
+SELECT j.id AS job_id, j.task_name, j.status::text AS status, j.attempts, j.scheduled_at, w.last_heartbeat
+  FROM procrastinate_jobs j LEFT JOIN procrastinate_workers w ON w.id = j.worker_id
+ WHERE j.status = 'failed'
+    OR (:worker_runs AND j.status = 'doing' AND (w.id IS NULL OR w.last_heartbeat < now() - :overdue_max::interval))
+    OR (:worker_runs AND j.status = 'todo'
+        AND coalesce(j.scheduled_at, (SELECT min(e.at) FROM procrastinate_events e WHERE e.job_id = j.id)) < now() - :overdue_max::interval);
+
+-- name: i12_lapsed
+-- No hold is older than its deadline by more than :hold_grace.
+SELECT id AS hold_id, expires_at, business_now() - expires_at AS late
+  FROM holds WHERE :worker_runs AND expires_at < business_now() - :hold_grace::interval;
+
+-- name: i13_payouts
+-- Whoever approves or pays a payout is neither who asked for it nor who gets it, and each session is paid out at most once.
+SELECT id AS payout_id, session_id, status, driver_id, requested_by, approved_by_admin, paid_by_admin
+  FROM driver_payouts
+ WHERE approved_by_admin IN (requested_by, driver_id) OR paid_by_admin IN (requested_by, driver_id)
+    OR (status IN ('APPROVED', 'PAID')) <> (approved_by_admin IS NOT NULL) OR (status = 'PAID') <> (paid_at IS NOT NULL)
+    OR session_id IN (SELECT session_id FROM driver_payouts WHERE status <> 'REJECTED' GROUP BY session_id HAVING count(*) > 1);
