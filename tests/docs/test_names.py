@@ -79,9 +79,8 @@ def _block(page: Path, content: str) -> str:
     return next(block for block in blocks(page, "") if content in block)
 
 
-def test_the_readme_tells_the_commands_that_ci_runs() -> None:
-    ran = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    told = {line.partition("#")[0].strip() for block in blocks(ROOT / "README.md", "sh") for line in _COMMAND.findall(block)}
-    assert {f"./holdfast {line}" for line in told if line.split()[0] in ("up", "test")} <= {
-        found[0].strip() for found in re.finditer(r"\./holdfast (?:up|test)[^&|;\n>)#]*", ran)
-    }
+def test_the_readme_tells_the_command_that_ci_ends_with() -> None:
+    """The other one, `up --demo`, is started by test_readme.py, which CI runs."""
+    told = [line.partition("#")[0].strip() for block in blocks(ROOT / "README.md", "sh") for line in block.splitlines()]
+    assert "./holdfast up --demo" in told
+    assert (ROOT / ".ci" / "run").read_text(encoding="utf-8").rstrip().splitlines()[-1] in told
