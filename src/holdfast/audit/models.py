@@ -1,6 +1,7 @@
 """Who did what: append-only, monthly partitions."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
@@ -53,6 +54,6 @@ class AuditEntry(Struct, frozen=True):
     action: str
     entity: str
     entity_id: UUID
-    before: dict[str, object] | None
-    after: dict[str, object] | None
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
     created_at: datetime
