@@ -105,5 +105,5 @@ async def without(guard: str | None, owner_url: str) -> AsyncIterator[None]:
     finally:
         for query, text in edited:
             query.text = text
-        for place, name, value in reversed(replaced):
-            setattr(place, name, value)
+        for replaced_in, name, value in reversed(replaced):
+            setattr(replaced_in, name, value)

@@ -2,16 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
-
-T = TypeVar("T")
 
 
-async def together(deeds: Sequence[Callable[[], Awaitable[T]]]) -> list[T | BaseException]:
+async def together(deeds: Sequence[Callable[[], Awaitable[object]]]) -> list[object]:
     """Start all at the same moment; each result, or what it raised."""
     gate = asyncio.Event()
 
-    async def one(deed: Callable[[], Awaitable[T]]) -> T:
+    async def one(deed: Callable[[], Awaitable[object]]) -> object:
         await gate.wait()
         return await deed()
 
