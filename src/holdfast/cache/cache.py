@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from msgspec import DecodeError
 
-from holdfast.cache.link import RedisLink
+from holdfast.cache.link import PAUSE_S, RedisLink
 from holdfast.common.wire import restored, stored
 from holdfast.database import forbid_inside_transaction
 
@@ -45,9 +45,17 @@ class Cache:
         return await self._load_once(key, generation, ttl, load)
 
     async def delete(self, *groups: str) -> bool:
-        """Make everything in these groups count no longer. False where Redis cannot be reached: then do it again later."""
+        """Make everything in these groups count no longer. False where Redis cannot be reached: then do it again later.
+
+        True where there is no Redis at all, so nothing is kept.
+        """
         fresh = {_generation_key(group): _fresh_generation() for group in groups}
-        return bool(await self._redis.ask(lambda redis: redis.mset(fresh), otherwise=False))
+        return bool(await self._redis.ask(lambda redis: redis.mset(fresh), otherwise=not self._redis.is_there))
+
+    async def delete_surely(self, *groups: str) -> None:
+        """Delete, as soon as Redis can be reached: what followers of the event log do."""
+        while not await self.delete(*groups):
+            await asyncio.sleep(PAUSE_S)  # noqa: ASYNC110 - another process says when Redis is back.
 
     async def _read(self, key: str) -> tuple[bytes, bytes | None]:
         """The generation of the key's group, empty where it cannot be known, and the value where there is one of that generation."""

@@ -32,6 +32,11 @@ class RedisLink:
         self._down_until: float | None = None
 
     @property
+    def is_there(self) -> bool:
+        """Whether there is a Redis, up or down."""
+        return self._client is not None
+
+    @property
     def is_up(self) -> bool:
         """Whether the next question would be put to Redis by everybody."""
         return self._client is not None and self._down_until is None

@@ -2,8 +2,6 @@
 
 import math
 
-from math import cos, radians
-
 from msgspec import Struct
 
 from holdfast.common.errors import Invalid
@@ -27,27 +25,6 @@ class Box(Struct, frozen=True):
     north: float
     west: float
     east: float
-
-
-class Box(Struct, frozen=True):
-    """What lies between two latitudes and two longitudes, in degrees."""
-
-    south: float
-    north: float
-    west: float
-    east: float
-
-
-def box_around(place: Place, radius_m: float) -> Box:
-    """A box that holds everything within ``radius_m`` metres of a place. All longitudes where a pole or the date line is near."""
-    height = radius_m / _METRES_OF_A_DEGREE
-    south, north = place.latitude - height, place.latitude + height
-    furthest = max(abs(south), abs(north))
-    width = height / cos(radians(furthest)) if furthest < LATITUDE_MAX else LONGITUDE_MAX
-    west, east = place.longitude - width, place.longitude + width
-    if west < -LONGITUDE_MAX or east > LONGITUDE_MAX:
-        west, east = -LONGITUDE_MAX, LONGITUDE_MAX
-    return Box(south, north, west, east)
 
 
 def read_near(text: str) -> Place:

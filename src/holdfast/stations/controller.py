@@ -14,10 +14,18 @@ from holdfast.common.paging import PageRequest, PageView
 from holdfast.common.places import read_near
 from holdfast.idempotency import IdempotencyKey
 from holdfast.idempotency.errors import KeyUsedForAnother, StillRunning
-from holdfast.stations.dto import ChangedStation, NewStation, StationView
-from holdfast.stations.errors import NameMissing, StationInUse, StationUnknown
+from holdfast.stations.dto import StationChanges, StationRequest, StationView
+from holdfast.stations.errors import StationInUse, StationUnknown
 from holdfast.stations.models import StationId
-from holdfast.stations.service import StationSearch, StationService
+from holdfast.stations.repository import StationSearch
+from holdfast.stations.service import StationService
+
+RADIUS_MAX_M = 50_000
+
+Near = Annotated[str | None, QueryParameter(description="latitude,longitude in degrees.", max_length=60)]
+RadiusM = Annotated[int, QueryParameter(name="radiusM", ge=1, le=RADIUS_MAX_M, description="Metres around `near`.")]
+Sought = Annotated[str | None, QueryParameter(name="q", min_length=1, max_length=100, description="A part of a name.")]
+Active = Annotated[bool, QueryParameter(description="Those in service (true) or out of it (false).")]
 
 
 class StationController(Controller):
@@ -30,13 +38,14 @@ class StationController(Controller):
         service: NamedDependency[StationService],
         page: NamedDependency[PageRequest],
         language: NamedDependency[Language],
-        near: Annotated[str | None, QueryParameter(max_length=60, description="latitude,longitude: the nearest stations first.")] = None,
-        radius_m: Annotated[int, QueryParameter(name="radiusM", ge=1, le=50_000, description="Metres around `near`.")] = 3000,
-        words: Annotated[str | None, QueryParameter(name="q", max_length=100, description="Part of a name, in any language.")] = None,
+        near: Near = None,
+        radius_m: RadiusM = 3000,
+        sought: Sought = None,
+        active: Active = True,
     ) -> PageView[StationView]:
-        """Stations in service."""
-        search = StationSearch(near=read_near(near) if near is not None else None, radius_m=radius_m, words=words)
-        return PageView.of(await service.find(search, page), page, lambda station: StationView.of(station, language))
+        """Stations; with `near` those around a place, the nearest first."""
+        search = StationSearch(is_active=active, sought=sought, near=read_near(near) if near is not None else None, radius_m=radius_m)
+        return PageView.of(await service.search(search, page), page, lambda station: StationView.of(station, language))
 
     @get("/{station_id:str}", opt=PUBLIC, responses=refusals(StationUnknown))
     async def show(
@@ -46,36 +55,36 @@ class StationController(Controller):
         station = await service.get(StationId.parse(station_id))
         return tagged(StationView.of(station, language), station.version)
 
-    @post("/", guards=[requires(Role.ADMIN)], responses=refusals(NameMissing, KeyUsedForAnother, StillRunning))
+    @post("/", guards=[requires(Role.ADMIN)], responses=refusals(KeyUsedForAnother, StillRunning))
     async def create(
         self,
-        data: JSONBody[NewStation],
+        data: JSONBody[StationRequest],
         service: NamedDependency[StationService],
         actor: NamedDependency[Actor],
-        optional_key: NamedDependency[IdempotencyKey | None],
         language: NamedDependency[Language],
+        optional_key: NamedDependency[IdempotencyKey | None],
     ) -> Response[StationView]:
-        """Make a station."""
-        station = await service.create(actor, optional_key, data.station())
+        """Add a station."""
+        station = await service.create(actor, optional_key, data)
         return tagged(StationView.of(station, language), station.version)
 
     @patch(
         "/{station_id:str}",
         guards=[requires(Role.ADMIN)],
-        responses=refusals(StationUnknown, StationInUse, Outdated, NameMissing, KeyUsedForAnother, StillRunning),
+        responses=refusals(StationUnknown, Outdated, StationInUse, KeyUsedForAnother, StillRunning),
     )
     async def change(
         self,
         station_id: str,
-        data: JSONBody[ChangedStation],
+        data: JSONBody[StationChanges],
         service: NamedDependency[StationService],
         actor: NamedDependency[Actor],
         version: NamedDependency[int],
-        optional_key: NamedDependency[IdempotencyKey | None],
         language: NamedDependency[Language],
+        optional_key: NamedDependency[IdempotencyKey | None],
     ) -> Response[StationView]:
-        """Change a station, or take it out of service."""
-        station = await service.change(actor, optional_key, StationId.parse(station_id), version, data.changes())
+        """Rename or move a station, or take it out of service."""
+        station = await service.change(actor, optional_key, StationId.parse(station_id), version, data)
         return tagged(StationView.of(station, language), station.version)
 
 

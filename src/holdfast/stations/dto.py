@@ -5,53 +5,39 @@ from typing import Annotated, Self
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from holdfast.common.language import Language
-from holdfast.stations.models import Station, StationId
-from holdfast.stations.service import StationChanges
+from holdfast.stations.models import DEFAULT_ZONE, NAME_LENGTH_MAX, Station
 
-ZONE_DEFAULT = "Africa/Cairo"
-
-Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\S", examples=["Ramses"])]
-Latitude = Annotated[float, Meta(ge=-90, le=90, description="Degrees north.", examples=[30.0626])]
-Longitude = Annotated[float, Meta(ge=-180, le=180, description="Degrees east.", examples=[31.2497])]
+Name = Annotated[str, Meta(min_length=1, max_length=NAME_LENGTH_MAX, pattern=r"\S")]
+Latitude = Annotated[float, Meta(ge=-90, le=90, description="Degrees, WGS 84.", examples=[30.0626])]
+Longitude = Annotated[float, Meta(ge=-180, le=180, description="Degrees, WGS 84.", examples=[31.2473])]
+Zone = Annotated[str, Meta(max_length=64, description="IANA time zone.", examples=[DEFAULT_ZONE])]
 
 
-class NewStation(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """A station to be made. It needs a name in one language at least."""
+class StationRequest(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """A new station. Give ``nameAr``, ``nameEn`` or both; ``name`` goes to the language in whose letters it is written."""
 
     latitude: Latitude
     longitude: Longitude
+    name: Name | None = None
     name_ar: Name | None = None
     name_en: Name | None = None
+    zone: Zone = DEFAULT_ZONE
     is_active: bool = True
 
-    def station(self) -> Station:
-        return Station(
-            id=StationId.new(),
-            name_ar=self.name_ar,
-            name_en=self.name_en,
-            latitude=self.latitude,
-            longitude=self.longitude,
-            zone=ZONE_DEFAULT,
-            is_active=self.is_active,
-            version=1,
-        )
 
-
-class ChangedStation(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """What is to change; what is left out stays."""
+class StationChanges(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """What is to change; what is left out stays. null takes a name away, but not both."""
 
     name_ar: Name | UnsetType | None = UNSET
     name_en: Name | UnsetType | None = UNSET
     latitude: Latitude | UnsetType = UNSET
     longitude: Longitude | UnsetType = UNSET
+    zone: Zone | UnsetType = UNSET
     is_active: bool | UnsetType = UNSET
-
-    def changes(self) -> StationChanges:
-        return StationChanges(self.name_ar, self.name_en, self.latitude, self.longitude, self.is_active)
 
 
 class StationView(Struct, frozen=True, rename="camel"):
-    """A station. ``name`` is in the reader's language; ``distanceM`` is in metres from the place asked about."""
+    """A station. ``name`` is in the caller's language where it has one; ``distanceM`` is in metres from the place asked about."""
 
     id: str
     name: str
@@ -61,7 +47,7 @@ class StationView(Struct, frozen=True, rename="camel"):
     longitude: float
     zone: str
     is_active: bool
-    distance_m: int | None = None
+    distance_m: int | None
 
     @classmethod
     def of(cls, station: Station, language: Language) -> Self:

@@ -9,13 +9,13 @@ from holdfast.stations.service import CACHE_GROUP
 
 
 class ForgetStations:
-    """Follows changes and empties the cached lists."""
+    """Follows changes and empties the cached answers."""
 
     name = "stations.cache"
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
 
-    async def follow(self, recorded: Sequence[Recorded]) -> None:
-        if any(isinstance(each.event, StationChanged) for each in recorded):
-            await self._cache.delete(CACHE_GROUP)
+    async def follow(self, events: Sequence[Recorded]) -> None:
+        if any(isinstance(each.event, StationChanged) for each in events):
+            await self._cache.delete_surely(CACHE_GROUP)

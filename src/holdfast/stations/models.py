@@ -1,7 +1,9 @@
 """The stops of the microbuses."""
 
 from datetime import datetime
+from functools import cache
 from uuid import UUID
+from zoneinfo import available_timezones
 
 from msgspec import Struct
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Computed, Double, Index, Text, Uuid, text
@@ -9,7 +11,7 @@ from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
 from holdfast.common.ids import Id
-from holdfast.common.language import Language
+from holdfast.common.language import Language, in_language
 from holdfast.database.base import Base
 
 NAME_LENGTH_MAX = 200
@@ -69,7 +71,7 @@ class Station(Struct, frozen=True):
 
     def name(self, language: Language) -> str:
         """The name in a language, or in the other where it is missing."""
-        return named(language, self.name_ar, self.name_en)
+        return in_language(language, ar=self.name_ar, en=self.name_en)
 
 
 class StationDraft(Struct, frozen=True):
@@ -83,6 +85,7 @@ class StationDraft(Struct, frozen=True):
     zone: str
 
 
-def named(language: Language, name_ar: str | None, name_en: str | None) -> str:
-    """The name in a language; a missing one falls back to the other."""
-    return (name_ar or name_en or "") if language is Language.AR else (name_en or name_ar or "")
+@cache
+def is_zone(name: str) -> bool:
+    """Whether there is such an IANA time zone."""
+    return name in available_timezones()

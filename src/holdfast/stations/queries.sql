@@ -3,7 +3,7 @@
 SELECT id, name_ar, name_en, latitude, longitude, zone, is_active, feed_code, version
   FROM stations
  WHERE is_active = :is_active
-   AND (:sought::text IS NULL OR search_text LIKE '%' || folded(:sought) || '%')
+   AND (:sought::text IS NULL OR strpos(search_text, folded(:sought)) > 0)
    AND (:after::uuid IS NULL OR id > :after)
  ORDER BY id LIMIT :limit;
 
@@ -15,7 +15,7 @@ SELECT * FROM (
       FROM stations
      WHERE latitude BETWEEN :south AND :north AND longitude BETWEEN :west AND :east
        AND is_active = :is_active
-       AND (:sought::text IS NULL OR search_text LIKE '%' || folded(:sought) || '%')) AS boxed
+       AND (:sought::text IS NULL OR strpos(search_text, folded(:sought)) > 0)) AS boxed
  WHERE distance_m <= :radius_m
    AND (:after::uuid IS NULL OR (distance_m, id) > (:after_m::float8, :after::uuid))
  ORDER BY distance_m, id LIMIT :limit;

@@ -21,7 +21,7 @@ class StationSearch(Struct, frozen=True):
 
 
 async def listed(tx: Tx, search: StationSearch, after: StationId | None, limit: int) -> list[Station]:
-    return await tx.all(SQL.listed, Station, is_active=search.is_active, sought=like(search.sought), after=after, limit=limit)
+    return await tx.all(SQL.listed, Station, is_active=search.is_active, sought=search.sought, after=after, limit=limit)
 
 
 async def near(tx: Tx, search: StationSearch, place: Place, after: tuple[float, StationId] | None, limit: int) -> list[Station]:
@@ -38,16 +38,11 @@ async def near(tx: Tx, search: StationSearch, place: Place, after: tuple[float, 
         east=box.east,
         radius_m=search.radius_m,
         is_active=search.is_active,
-        sought=like(search.sought),
+        sought=search.sought,
         after_m=after_m,
         after=after_id,
         limit=limit,
     )
-
-
-def like(sought: str | None) -> str | None:
-    """A text that LIKE takes for itself."""
-    return None if sought is None else sought.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
 
 
 async def get(tx: Tx, station_id: StationId) -> Station | None:
