@@ -12,17 +12,19 @@ from litestar import Litestar, Router
 
 from holdfast.app.background import Loop, in_background
 from holdfast.app.edge.asgi import App
+from holdfast.audit import module as audit_module
 from holdfast.auth import module as auth_module
 from holdfast.auth.keys import TokenKeys
 from holdfast.auth.sender import CodeSender, ConsoleSender
 from holdfast.bookings import module as bookings_module
 from holdfast.bookings.models import PAYABLE_KIND
-from holdfast.cache import Marks, RedisLink
+from holdfast.cache import Cache, Marks, RedisLink
 from holdfast.common.guards import Verify
 from holdfast.common.money import Amount
 from holdfast.complaints import module as complaints_module
 from holdfast.config import Settings
 from holdfast.database import Database
+from holdfast.drivers import module as drivers_module
 from holdfast.events import Consumer, Follower
 from holdfast.inventory import Inventory
 from holdfast.jobs import Job
@@ -33,11 +35,16 @@ from holdfast.payments import module as payments_module
 from holdfast.payments.gateway import Gateways
 from holdfast.payments.gateways.sandbox import SandboxGateway
 from holdfast.payments.payable import Payables
+from holdfast.payouts import module as payouts_module
+from holdfast.payouts.sessions import SoldSessions
 from holdfast.realtime import module as realtime_module
+from holdfast.reports import module as reports_module
 from holdfast.resources.kind import Kinds
+from holdfast.routes import module as routes_module
 from holdfast.sessions import module as sessions_module
+from holdfast.stations import module as stations_module
 from holdfast.users import module as users_module
-from holdfast.vault import Vault
+from holdfast.vault import PersonalVault, Vault
 
 CURRENCY = "EGP"
 
@@ -69,6 +76,9 @@ def build_program(settings: Settings) -> Program:
     limits = Limits(database, redis)
     vault = Vault(settings.vault_key.get_secret_value(), settings.vault_key_previous.get_secret_value())
 
+    cache = Cache(redis)
+
+    audit = audit_module.build(database)
     users = users_module.build(database, default_region=settings.default_region)
     auth = auth_module.build(
         database,
@@ -88,6 +98,9 @@ def build_program(settings: Settings) -> Program:
     payables = Payables()
     payments = payments_module.build(database, payables, _gateways(settings))
 
+    stations = stations_module.build(database, cache)
+    routes = routes_module.build(database, cache, stations.registry)
+    drivers = drivers_module.build(database, users.people, PersonalVault(vault))
     sessions = sessions_module.build(
         database,
         inventory,
@@ -100,6 +113,8 @@ def build_program(settings: Settings) -> Program:
     inventory.owner = bookings.hold_owner
     payables.add(PAYABLE_KIND, bookings.payable)
 
+    payouts = payouts_module.build(database, SoldSessions(sessions.service))
+    reports = reports_module.build(database)
     complaints = complaints_module.build(database, bookings.service)
     notifications = notifications_module.build(database, kinds)
 
@@ -124,9 +139,15 @@ def build_program(settings: Settings) -> Program:
         routers=[
             auth.router,
             users.router,
+            audit.router,
+            payments.router,
+            stations.router,
+            routes.router,
+            drivers.router,
             sessions.router,
             bookings.router,
-            payments.router,
+            payouts.router,
+            reports.router,
             complaints.router,
             notifications.router,
         ],
@@ -135,7 +156,7 @@ def build_program(settings: Settings) -> Program:
         lifespan=[lifespan],
         sockets=realtime.app,
         consumers=[notifications.consumer],
-        followers=[bookings.calling_off, bookings.show_holds],
+        followers=[stations.follower, routes.follower, bookings.calling_off, bookings.show_holds],
         loops=[bookings.expiry.run, payments.reconciler.run],
         jobs=[*auth.jobs],
         gateways=payments.gateways,

@@ -62,3 +62,7 @@ SELECT b.id FROM bookings b
    AND b.id IN (SELECT hold_id FROM hold_lines WHERE pool_id = ANY(:pool_ids)
                 UNION ALL SELECT hold_id FROM sold_lines WHERE pool_id = ANY(:pool_ids))
  ORDER BY b.id LIMIT :limit;
+
+-- name: ids_of_owner
+-- Every booking that was ever made of what an owner offers, by id.
+SELECT id FROM bookings WHERE owner_id = :owner_id ORDER BY id;

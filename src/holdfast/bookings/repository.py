@@ -100,3 +100,7 @@ async def mark_extended(tx: Tx, booking_id: BookingId) -> bool:
 
 async def some_open_of(tx: Tx, pool_ids: Sequence[PoolId], limit: int) -> list[BookingId]:
     return [row.id for row in await tx.all(SQL.some_open_of, _Id, pool_ids=list(pool_ids), limit=limit)]
+
+
+async def ids_of_owner(tx: Tx, owner_id: UUID) -> list[BookingId]:
+    return [row.id for row in await tx.all(SQL.ids_of_owner, _Id, owner_id=owner_id)]

@@ -134,6 +134,10 @@ class SessionService:
             raise SessionUnknown
         return session
 
+    async def find(self, tx: Tx, session_id: SessionId, *, locked: bool) -> Session | None:
+        """A session, for modules above; ``locked`` keeps its state as it is until the commit."""
+        return await (repository.lock if locked else repository.get)(tx, session_id)
+
     async def of_driver(self, actor: Actor, request: PageRequest) -> Page[Session]:
         """The driver's own sessions, newest first."""
         before = SessionId.parse(decode_cursor(request.cursor, parts=1)[0]) if request.cursor else None
