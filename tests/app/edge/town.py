@@ -11,10 +11,10 @@ import psycopg
 from litestar import Controller, Litestar, Request, Response, Router, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
-from litestar.types import ASGIApp
 from msgspec import Meta, Struct
 from psycopg import errors as pg
 
+from holdfast.app.edge.asgi import App
 from holdfast.common.actor import Actor, Role, UserId
 from holdfast.common.errors import NotFound, NotSignedIn, Outdated, Overloaded, Refusal
 from holdfast.common.guards import PUBLIC, provided, refusals, requires, tagged
@@ -219,7 +219,7 @@ class Town:
         self.routers = routers or [Router("/", route_handlers=[ShopController, OrderController, MannersController], dependencies=services)]
         self.root_routers: Sequence[Router] = ()
         self.lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]] = ()
-        self.sockets: ASGIApp | None = None
+        self.sockets: App | None = None
         self.verified = 0
 
     async def verify(self, token: str) -> Actor:

@@ -12,10 +12,11 @@ from holdfast.app.edge.asgi import App, Header, Message, Receive, Scope, Send
 from holdfast.app.edge.limiting import Tally
 from holdfast.app.edge.metrics import RequestMetrics
 from holdfast.app.edge.problems import problem_answer
-from holdfast.app.edge.refusals import PathUnknown, TooManyRequests
+from holdfast.app.edge.refusals import PathUnknown
 from holdfast.app.edge.visits import Visit, current
 from holdfast.common.errors import NotSignedIn
 from holdfast.common.guards import CALLER, Verify
+from holdfast.limits import LimitReached, network_of
 
 SOCKET_PATH: Final = "/socket.io"
 _LOOPBACK: Final = ("127.", "::1")
@@ -116,12 +117,13 @@ class Gate:
                 # Whether that matters is for the route to say; guessing tokens counts like everything else from there.
                 caller = None
         if caller is None:
-            caller = visit.network
-            if self._spares_loopback and visit.address.startswith(_LOOPBACK):
+            address = visit.address
+            caller = network_of(address)
+            if self._spares_loopback and address.startswith(_LOOPBACK):
                 return None
         standing = tally.count(caller)
         extra += ((b"ratelimit-policy", tally.policy), (b"ratelimit", b'"default";r=%d;t=%d' % (standing.remaining, standing.resets_in_s)))
-        return problem_answer(TooManyRequests(retry_after=standing.resets_in_s), visit) if standing.is_over else None
+        return problem_answer(LimitReached(retry_after=standing.resets_in_s), visit) if standing.is_over else None
 
     def _complete(self, given: Sequence[Header], extra: list[Header], visit: Visit) -> list[Header]:
         headers = [*given, *self._headers, *extra]

@@ -13,7 +13,7 @@ from typing import Any, Final, get_args, get_origin
 
 import msgspec
 from litestar import Litestar, Response
-from litestar.enums import ParamType
+from litestar.enums import MediaType, ParamType
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
@@ -28,7 +28,6 @@ from holdfast.app.edge.refusals import (
     NotJson,
     TooDeep,
     TooLarge,
-    TooManyRequests,
 )
 from holdfast.common.errors import Invalid, NotAllowed, NotFound, NotSignedIn, Outdated, Overloaded, Refusal
 from holdfast.common.guards import PROBLEM_JSON, RefusalSpec
@@ -37,6 +36,7 @@ from holdfast.common.language import Language
 from holdfast.common.money import JsonAmount
 from holdfast.common.views import Problem, camel
 from holdfast.idempotency.errors import KeyMalformed, KeyMissing, KeyUsedForAnother, StillRunning
+from holdfast.limits import LimitReached
 
 _REFS: Final = "#/components/schemas/{name}"
 _REQUEST_ID: Final = "req_0190a7c46d3e7c529b1f3f6f0a"
@@ -176,12 +176,11 @@ class _Writer:
             "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in _success_headers(handler)},
         }
         answered = _answered(handler)
-        media_type = handler.media_type.value if hasattr(handler.media_type, "value") else str(handler.media_type)
         if answered is not None:
             schema = self._schemas[_key(answered)]
-            success["content"] = {media_type: {"schema": schema, "example": self._examples.of(schema)}}
+            success["content"] = {_media_type(handler): {"schema": schema, "example": self._examples.of(schema)}}
         elif handler.status_code not in (HTTPStatus.NO_CONTENT, HTTPStatus.FOUND, HTTPStatus.SEE_OTHER, HTTPStatus.TEMPORARY_REDIRECT):
-            success["content"] = {media_type: {"schema": {"type": "string"}}}
+            success["content"] = {_media_type(handler): {"schema": {"type": "string"}, "example": "..."}}
         responses: dict[str, object] = {str(handler.status_code): success}
         for status, classes in sorted(_refusals(handler, plan).items()):
             responses[str(status)] = self._shared_or_own(status, classes)
@@ -238,7 +237,7 @@ def problem_example(refusal: type[Refusal]) -> dict[str, object]:
 def _refusals(handler: HTTPRouteHandler, plan: Plan) -> Mapping[int, set[type[Refusal]]]:
     """What a route itself declares, and what the edge may say before it."""
     asked = _asked(handler)
-    found: set[type[Refusal]] = {BadRequest, TooManyRequests, Overloaded}
+    found: set[type[Refusal]] = {BadRequest, LimitReached, Overloaded}
     for spec in (handler.responses or {}).values():
         found |= set(spec.classes) if isinstance(spec, RefusalSpec) else set()
     if plan.guards or "maybe_actor" in asked:
@@ -298,8 +297,13 @@ def _answered(handler: HTTPRouteHandler) -> Any:
     annotation = handler.parsed_fn_signature.return_type.annotation
     if _is_response(annotation):
         annotation = next(iter(get_args(annotation)), None)
-    is_json = str(getattr(handler.media_type, "value", handler.media_type)).startswith("application/json")
-    return annotation if is_json and annotation not in (None, type(None), Any) else None
+    is_json = _media_type(handler) == MediaType.JSON and annotation not in (None, type(None), bytes, Any)
+    return annotation if is_json else None
+
+
+def _media_type(handler: HTTPRouteHandler) -> str:
+    """Litestar leaves it open where a route answers with a Response, which is JSON then."""
+    return str(getattr(handler.media_type, "value", handler.media_type)) or MediaType.JSON.value
 
 
 def _own_schema(kind: type) -> dict[str, object]:

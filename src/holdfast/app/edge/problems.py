@@ -14,7 +14,7 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from psycopg import errors as pg
 
 from holdfast.app.edge.answers import Answer
-from holdfast.app.edge.reading import BODY_BYTES_MAX, id_refusal, parameter_refusal
+from holdfast.app.edge.reading import BODY_BYTES_MAX, allowed_methods, id_refusal, parameter_refusal
 from holdfast.app.edge.refusals import BadRequest, Internal, MethodUnknown, PathUnknown, TooLarge
 from holdfast.app.edge.visits import Visit
 from holdfast.common.errors import NotSignedIn, Overloaded, Refusal
@@ -58,9 +58,8 @@ def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Any:
 def problem_answer(error: BaseException, visit: Visit, request: Request[Any, Any, Any] | None = None) -> Answer:
     """The problem that an error is for the caller; what is nobody's refusal is logged and shown as ``internal``."""
     headers: list[tuple[bytes, bytes]] = []
-    if isinstance(error, MethodNotAllowedException) and error.headers:
-        allowed = error.headers["allow"]
-        headers.append((b"allow", (f"HEAD, {allowed}" if "GET" in allowed else allowed).encode()))
+    if isinstance(error, MethodNotAllowedException) and request is not None:
+        headers.append((b"allow", allowed_methods(request.app, request.scope["path"]).encode()))
     refusal = refusal_of(error, request)
     if isinstance(refusal, NotSignedIn):
         headers.append(

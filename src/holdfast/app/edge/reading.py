@@ -6,11 +6,12 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import msgspec
-from litestar import Request
+from litestar import Litestar, Request, Response
 from litestar.enums import ParamType
-from litestar.exceptions import ValidationException
+from litestar.exceptions import MethodNotAllowedException, ValidationException
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
+from litestar.utils import normalize_path
 from msgspec import Struct
 
 from holdfast.app.edge.faults import BAD_CHARACTERS, NEEDED, UNPRINTABLE, faults_of, said, unprintable_faults
@@ -165,8 +166,11 @@ def _plan(handler: HTTPRouteHandler, model: Any) -> Plan:
     )
 
 
-async def admit(request: Request[Any, Any, Any]) -> None:
+async def admit(request: Request[Any, Any, Any]) -> Response[None] | None:
     """Runs before anything of a request is read. Raises NotSignedIn, NotAllowed, and Invalid for a query that cannot be meant."""
+    if request.method == "OPTIONS":
+        # Litestar's own answer names only the methods of the first handler that was registered.
+        return Response(None, status_code=204, headers={"Allow": allowed_methods(request.app, request.scope["path"])})
     plan: Plan = request.scope["route_handler"].opt[PLAN]
     for roles in plan.guards:
         actor = await Visit.of(request).actor()
@@ -174,6 +178,17 @@ async def admit(request: Request[Any, Any, Any]) -> None:
             raise NotAllowed
     if request.scope["query_string"]:
         _check_query(request, plan)
+    return None
+
+
+def allowed_methods(app: Litestar, path: str) -> str:
+    """What an Allow header says of a path: asking for a method that nobody has is refused with the list of those that there are."""
+    try:
+        app.asgi_router.handle_routing(path=normalize_path(path), method="?")
+    except MethodNotAllowedException as refusal:
+        methods = set((refusal.headers or {})["allow"].split(", "))
+        return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
+    raise AssertionError("unreachable")
 
 
 def _check_query(request: Request[Any, Any, Any], plan: Plan) -> None:

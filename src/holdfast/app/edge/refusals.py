@@ -65,13 +65,6 @@ class IfMatchMissing(Refusal):
     status = 428
 
 
-class TooManyRequests(Refusal):
-    """Too many requests in a short time. Wait {retry_after} seconds."""
-
-    code = "too_many_requests"
-    status = 429
-
-
 class Internal(Refusal):
     """Something went wrong on our side, and we have made a note of it. Tell us the requestId if you write to us."""
 

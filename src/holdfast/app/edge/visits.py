@@ -124,11 +124,6 @@ class Visit:
         return address_of(self.scope, self._trusted_proxies)
 
     @property
-    def network(self) -> str:
-        """What limits count as one neighbour: an IPv4 address, or the /64 of an IPv6 address."""
-        return _network(self.address)
-
-    @property
     def version(self) -> int | None:
         """The version in If-Match, or None without one. Raises Outdated where it is none of our ETags."""
         given = self.headers.get(b"if-match")
@@ -182,9 +177,3 @@ def _plain_address(text: str) -> str | None:
         return None
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return str(mapped or address)
-
-
-@lru_cache(4096)
-def _network(address: str) -> str:
-    parsed = ip_address(address)
-    return f"{IPv6Address(int(parsed) >> 64 << 64)}/64" if isinstance(parsed, IPv6Address) else address
