@@ -18,7 +18,8 @@ def upgrade() -> None:
 
     # A restored or copied cluster begins a new epoch, because its transaction ids start anew.
     op.execute(
-        "CREATE TABLE log_epochs (epoch integer PRIMARY KEY CHECK (epoch > 0), began_at timestamptz NOT NULL DEFAULT business_now())"
+        "CREATE TABLE log_epochs (epoch integer PRIMARY KEY CONSTRAINT log_epochs_epoch CHECK (epoch > 0),"
+        " began_at timestamptz NOT NULL DEFAULT business_now())"
     )
     op.execute("INSERT INTO log_epochs (epoch) VALUES (1)")
     op.execute("GRANT SELECT ON log_epochs TO holdfast_app")
