@@ -42,7 +42,7 @@ async def _look(door: FrontDoor, client: httpx.AsyncClient, token: str, **sought
 
 
 async def _admin(door: FrontDoor) -> tuple[str, str]:
-    challenge, code = await door.service.invite_admin("+201099999999")
+    challenge, code = await door.invitations.invite_admin("+201099999999")
     credentials = await door.service.verify_code(challenge.id, code, None, Language.EN)
     return credentials.access_token, str(credentials.user.id)
 

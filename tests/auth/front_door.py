@@ -11,6 +11,7 @@ from litestar import Router
 
 from holdfast.app.http import create_app
 from holdfast.auth import Code, SignedIn, module
+from holdfast.auth.challenges import Invitations
 from holdfast.auth.keys import TokenKeys
 from holdfast.cache import RedisLink
 from holdfast.common.language import Language
@@ -41,8 +42,16 @@ class FrontDoor:
     """One process: users and auth on a database, maybe with a Redis."""
 
     def __init__(
-        self, database: Database, redis_url: str = "", *, accepts_test_phones: bool = True, secret: str = SECRET, previous: str = ""
+        self,
+        database: Database,
+        redis_url: str = "",
+        *,
+        accepts_test_phones: bool = True,
+        secret: str = SECRET,
+        previous: str = "",
+        vault: Vault | None = None,
     ) -> None:
+        vault = vault or Vault(SECRET)
         self.database = database
         self.inbox = Inbox()
         self.redis = RedisLink(redis_url)
@@ -53,7 +62,7 @@ class FrontDoor:
             database,
             self.people,
             Limits(database, self.redis),
-            Vault(SECRET),
+            vault,
             self.keys,
             self.inbox,
             issuer=ISSUER,
@@ -63,6 +72,7 @@ class FrontDoor:
             accepts_test_phones=accepts_test_phones,
         )
         self.service = self.auth.service
+        self.invitations = Invitations(database, self.people, vault, default_region="EG")
 
     async def sign_in(self, phone: str = TEST_PHONE) -> Any:
         """The credentials of a person who asks for a code and answers with it."""

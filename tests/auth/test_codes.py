@@ -263,7 +263,7 @@ async def test_test_phones_are_ordinary_where_they_are_not_accepted(database: Da
 
 async def test_an_admin_is_never_signed_in_with_the_code_of_tests(door: FrontDoor) -> None:
     before = await door.service.request_code(TEST_PHONE, ADDRESS, Language.EN)
-    invited, code = await door.service.invite_admin(TEST_PHONE)
+    invited, code = await door.invitations.invite_admin(TEST_PHONE)
     assert isinstance(await _answer(door, before.id, "000000"), CodeExpired)
     challenge, sent = await _ask(door, TEST_PHONE)
     if sent != "000000":

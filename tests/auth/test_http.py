@@ -22,7 +22,7 @@ def _bearer(credentials: dict[str, Any]) -> dict[str, str]:
 
 
 async def _admin(door: FrontDoor, client: httpx.AsyncClient) -> dict[str, str]:
-    challenge, code = await door.service.invite_admin("+201099999999")
+    challenge, code = await door.invitations.invite_admin("+201099999999")
     return _bearer((await client.post("/auth/verify-otp", json={"challengeId": str(challenge.id), "code": code})).json())
 
 

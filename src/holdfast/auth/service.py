@@ -7,6 +7,7 @@ from typing import NamedTuple
 from holdfast import audit
 from holdfast.audit import Deed
 from holdfast.auth import codes, repository
+from holdfast.auth.challenges import open_challenge
 from holdfast.auth.errors import AccountClosed, CodeExpired, CodeWrong, RefreshRefused
 from holdfast.auth.keys import TokenKeys
 from holdfast.auth.models import Challenge, ChallengeId, Credentials, EndReason, Login, LoginId, SignedIn, TriedCode
@@ -130,15 +131,6 @@ class AuthService:
         """Who holds an access token. Raises NotSignedIn."""
         return (await self.sign_in_of(access_token)).actor
 
-    @retried
-    async def invite_admin(self, phone: str) -> tuple[Challenge, str]:
-        """Make the person with this phone an admin, and a challenge with its code, which is not sent. Raises Invalid."""
-        number = e164(phone, self._default_region)
-        digits = codes.new_code()
-        async with self._database.transaction() as tx:
-            await self._people.make_admin(tx, SYSTEM, number)
-            return await self._insert_challenge(tx, number, digits, is_test=False), digits
-
     async def forget_old(self) -> None:
         """Delete codes, tokens, sign-ins and limits that are over, in slices."""
         deleted = _SLICE
@@ -158,14 +150,7 @@ class AuthService:
     @retried
     async def _challenge(self, phone: str, digits: str, *, is_test: bool) -> Challenge:
         async with self._database.transaction() as tx:
-            return await self._insert_challenge(tx, phone, digits, is_test=is_test)
-
-    async def _insert_challenge(self, tx: Tx, phone: str, digits: str, *, is_test: bool) -> Challenge:
-        challenge_id = ChallengeId.new()
-        hashed = codes.code_hash(self._vault, challenge_id, digits)
-        return await repository.insert_challenge(
-            tx, challenge_id, phone, hashed, is_test=is_test, tries=codes.TRIES, lifetime=codes.LIFETIME
-        )
+            return await open_challenge(tx, self._vault, phone, digits, is_test=is_test)
 
     @retried
     async def _try_code(self, challenge_id: ChallengeId, digits: str, phone: str | None, language: Language) -> _Signed | Refusal:

@@ -6,6 +6,7 @@ import sys
 import typer
 
 from holdfast.app.cli.check import check
+from holdfast.app.cli.create_admin import create_admin
 from holdfast.app.cli.docs import docs
 from holdfast.app.cli.lint import lint
 from holdfast.app.cli.migrate import migrate
@@ -29,6 +30,7 @@ commands = typer.Typer(
 _PASS_ON = {"ignore_unknown_options": True, "help_option_names": []}
 
 commands.command()(up)
+commands.command()(create_admin)
 commands.command()(check)
 commands.command(rich_help_panel="For deployments")(serve)
 commands.command(rich_help_panel="For deployments")(worker)
