@@ -5,7 +5,6 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,7 +13,7 @@ import httpx
 from litestar import Router
 from msgspec import Struct
 from sqlalchemy import text
-from tests.payments.servers import serving
+from tests.servers import serving
 
 from holdfast.app.http import create_app
 from holdfast.app.sandbox.http import create_sandbox
@@ -25,12 +24,12 @@ from holdfast.common.money import Amount, egp
 from holdfast.config import Settings
 from holdfast.database import Database, Tx
 from holdfast.idempotency import IdempotencyKey
-from holdfast.payments import module
-from holdfast.payments.gateway import Gateway, Gateways
+from holdfast.payments import module, of
+from holdfast.payments.gateway import Gateways
 from holdfast.payments.gateways.sandbox import SandboxGateway
-from holdfast.payments.models import Payment, PaymentId, Refund
+from holdfast.payments.models import Method, Payment, PaymentId, Refund
 from holdfast.payments.module import PaymentsModule
-from holdfast.payments.outcomes import PaymentAnswer
+from holdfast.payments.outcomes import Outcomes, PaymentAnswer
 from holdfast.payments.payable import Arrived, Due, Effect, HoldLapsedMeanwhile, Mismatch, Payables, Settled, Standing, TooLate
 
 SECRET = "a secret between the sandbox and us"
@@ -41,9 +40,10 @@ TIMEOUT_S = 0.6
 _TABLE = """
     CREATE TABLE things (
         id uuid PRIMARY KEY, payer_id uuid NOT NULL, payee_id uuid NOT NULL, fare bigint NOT NULL, fee bigint NOT NULL,
-        currency text NOT NULL, status text NOT NULL DEFAULT 'OPEN', expires_at timestamptz NOT NULL DEFAULT business_now() + interval '5 minutes',
+        currency text NOT NULL, status text NOT NULL DEFAULT 'OPEN',
+        expires_at timestamptz NOT NULL DEFAULT business_now() + interval '5 minutes',
         can_be_retaken boolean NOT NULL DEFAULT false, extended integer NOT NULL DEFAULT 0, sold integer NOT NULL DEFAULT 0,
-        failed integer NOT NULL DEFAULT 0
+        failed integer NOT NULL DEFAULT 0, session_id uuid
     )
 """
 
@@ -104,7 +104,8 @@ class ThingPayable:
     async def begun(self, tx: Tx, ids: Sequence[UUID]) -> None:
         await tx.run(
             text(
-                "UPDATE things SET extended = extended + 1, expires_at = expires_at + interval '5 minutes' WHERE id = ANY(:ids) AND extended = 0"
+                """UPDATE things SET extended = extended + 1, expires_at = expires_at + interval '5 minutes'
+                    WHERE id = ANY(:ids) AND extended = 0"""
             ),
             ids=list(ids),
         )
@@ -153,19 +154,6 @@ class _Program:
         return Actor(UserId.parse(user), Role(role))
 
 
-class Counted:
-    """The same gateway, counting what is asked of it."""
-
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
-        self.name, self.supports = gateway.name, gateway.supports
-        self.calls: list[str] = []
-
-    def __getattr__(self, name: str) -> Any:
-        self.calls.append(name)
-        return getattr(self._gateway, name)
-
-
 @dataclass
 class Till:
     """The world. ``url`` is our edge, ``sandbox_url`` the sandbox."""
@@ -178,6 +166,7 @@ class Till:
     url: str
     sandbox_url: str
     client: httpx.AsyncClient
+    outcomes: Outcomes
     workers: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def thing(
@@ -210,8 +199,6 @@ class Till:
 
     async def pay(self, thing: Thing, token: str, key: IdempotencyKey | None = None) -> PaymentAnswer:
         """Pay for a thing as its payer."""
-        from holdfast.payments.models import Method
-
         payer = Actor(thing.payer_id, Role.PASSENGER)
         return await self.payments.service.pay(payer, key or fresh_key(), (SOLD, thing.id), Method.CARD, token)
 
@@ -224,10 +211,8 @@ class Till:
         return found.refunds
 
     async def attempts(self, thing: Thing) -> tuple[Payment, ...]:
-        from holdfast import payments
-
         async with self.database.transaction() as tx:
-            return (await payments.of(tx, SOLD, [thing.id]))[thing.id].payments
+            return (await of(tx, SOLD, [thing.id]))[thing.id].payments
 
     def work(self) -> None:
         """Start a worker's loop."""
@@ -242,29 +227,31 @@ class Till:
         async with self.database.transaction() as tx:
             rows = await tx.rows(
                 text(
-                    "SELECT a.kind, a.currency, sum(e.amount)::bigint AS has FROM ledger_entries e JOIN ledger_accounts a ON a.id = e.account_id"
-                    " GROUP BY 1, 2 HAVING sum(e.amount) <> 0"
+                    "SELECT a.kind, a.currency, sum(e.amount)::bigint AS has"
+                    " FROM ledger_entries e JOIN ledger_accounts a ON a.id = e.account_id GROUP BY 1, 2 HAVING sum(e.amount) <> 0"
                 )
             )
         return {(row["kind"], row["currency"]): row["has"] for row in rows}
 
     async def check_books(self) -> None:
-        """What must hold whatever happened (I3, I4, and one effect for each thing)."""
-        assert not await self.value("SELECT 1 FROM ledger_entries GROUP BY transaction_id, currency HAVING sum(amount) <> 0")
-        assert not await self.value("SELECT 1 FROM things WHERE sold > 1")
-        assert not await self.value(
-            "SELECT 1 FROM payments p LEFT JOIN LATERAL (SELECT sum(amount) AS asked, sum(amount) FILTER (WHERE status = 'SUCCESS') AS done"
-            " FROM refunds WHERE payment_id = p.id) r ON true"
-            " WHERE p.refund_amount <> coalesce(r.asked, 0) OR p.refunded_amount <> coalesce(r.done, 0)"
-        )
-        for wrong in (
-            "SELECT 1 FROM payments p WHERE settlement IS NOT NULL"
-            " AND NOT EXISTS (SELECT FROM ledger_transactions t WHERE t.id = p.id AND t.purpose = 'CAPTURE')",
-            "SELECT 1 FROM payments WHERE settlement <> 'KEPT' AND refund_amount <> captured_amount",
-            "SELECT 1 FROM things t WHERE status = 'SOLD' AND NOT EXISTS"
-            " (SELECT FROM payments p WHERE p.payable_id = t.id AND p.settlement = 'KEPT')",
-        ):
+        """What must hold whatever happened (I3, I4, one effect for each thing, none lost)."""
+        for wrong in _WRONG:
             assert not await self.value(wrong), wrong
+
+
+_WRONG = (
+    "SELECT 1 FROM ledger_entries GROUP BY transaction_id, currency HAVING sum(amount) <> 0",
+    "SELECT 1 FROM things WHERE sold > 1",
+    """SELECT 1 FROM payments p
+         LEFT JOIN LATERAL (SELECT sum(amount) AS asked, sum(amount) FILTER (WHERE status = 'SUCCESS') AS done
+                              FROM refunds WHERE payment_id = p.id) r ON true
+        WHERE p.refund_amount <> coalesce(r.asked, 0) OR p.refunded_amount <> coalesce(r.done, 0)""",
+    """SELECT 1 FROM payments p WHERE settlement IS NOT NULL
+          AND NOT EXISTS (SELECT FROM ledger_transactions t WHERE t.id = p.id AND t.purpose = 'CAPTURE')""",
+    "SELECT 1 FROM payments WHERE settlement <> 'KEPT' AND refund_amount <> captured_amount",
+    """SELECT 1 FROM things t WHERE status = 'SOLD'
+          AND NOT EXISTS (SELECT FROM payments p WHERE p.payable_id = t.id AND p.settlement = 'KEPT')""",
+)
 
 
 def somebody(role: Role = Role.PASSENGER) -> Actor:
@@ -278,7 +265,7 @@ def fresh_key() -> IdempotencyKey:
 async def until(condition: Callable[[], Awaitable[bool]], *, within_s: float = 15.0) -> None:
     """Wait for something to become true."""
     async with asyncio.timeout(within_s):
-        while not await condition():
+        while not await condition():  # noqa: ASYNC110 - what is waited for happens in another process, or in the database.
             await asyncio.sleep(0.02)
 
 
@@ -300,12 +287,9 @@ async def open_till(database: Database, owner: Database, directory: Path) -> Asy
         payments = module.build(database, payables, Gateways(gateway))
         program = _Program(Settings(_env_file=None), [payments.router])  # type: ignore[call-arg]
         async with serving(create_app(program), edge), httpx.AsyncClient(base_url=f"{edge_url}/api/v1", trust_env=False) as client:
-            till = Till(database, payments, payable, payables, gateway, edge_url, sandbox_url, client)
+            till = Till(database, payments, payable, payables, gateway, edge_url, sandbox_url, client, Outcomes(database, payables))
             yield till
             for worker in till.workers:
                 worker.cancel()
             await asyncio.gather(*till.workers, return_exceptions=True)
             await payments.close()
-
-
-HOUR = timedelta(hours=1)

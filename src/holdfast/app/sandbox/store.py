@@ -122,7 +122,9 @@ class Store:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._database.row_factory = sqlite3.Row
-        self._database.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;" + _SCHEMA)
+        self._database.executescript(
+            f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; BEGIN; {_SCHEMA} COMMIT;"
+        )
         self._late_s = late_s
         self._page_lives_s = page_lives_s
 
