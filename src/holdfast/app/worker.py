@@ -3,12 +3,12 @@
 import asyncio
 from functools import partial
 
+from holdfast import idempotency
 from holdfast.app.background import Loop, in_background
-from holdfast.app.wiring import build_program
+from holdfast.app.wiring import Program, build_program
 from holdfast.config import Settings
 from holdfast.database import Database
 from holdfast.events.consumers import run_consumer, run_follower
-from holdfast.idempotency import repository as idempotency
 from holdfast.jobs import Job, Jobs
 
 CLEANING_BATCH = 5_000
@@ -16,9 +16,14 @@ CLEANING_BATCH = 5_000
 
 async def run_worker(settings: Settings) -> None:
     """Run until cancelled. Several workers may run at once."""
-    program = build_program(settings)
+    await run_program(build_program(settings))
+
+
+async def run_program(program: Program) -> None:
+    """Run the loops, consumers, followers and jobs of a program until cancelled, then close it."""
     database = program.database
-    jobs = Jobs(settings.database_url, [*program.jobs, Job("idempotency.forget_old", partial(forget_old_keys, database), "41 * * * *")])
+    forget_old = Job("idempotency.forget_old", partial(forget_old_keys, database), "41 * * * *")
+    jobs = Jobs(program.settings.database_url, [*program.jobs, forget_old])
     loops: list[Loop] = [
         *program.loops,
         *(partial(run_consumer, database, consumer) for consumer in program.consumers),
