@@ -1,6 +1,5 @@
 """A city over HTTP: stations, routes and drivers as the program serves them, with people who are signed in by name."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -34,9 +33,10 @@ class City:
         cache = Cache(self.redis)
         self.stations = stations_module.build(database, cache)
         self.routes = routes_module.build(database, cache, self.stations.registry)
-        self.drivers = drivers_module.build(database, self.people, PersonalVault(Vault("a secret of the tests")))
+        self.vault = PersonalVault(Vault("a secret of the tests"))
+        self.drivers = drivers_module.build(database, self.people, self.vault)
         self._people: dict[str, Actor] = {}
-        self.settings = Settings(requests_per_minute=0)
+        self.settings = Settings.model_validate({"HOLDFAST_REQUESTS_PER_MINUTE": 0})
         self.routers = [self.stations.router, self.routes.router, self.drivers.router]
         self.root_routers: list[Any] = []
         self.lifespan: list[Any] = []
@@ -125,8 +125,3 @@ class Visitor:
 def _headers(named: dict[str, str]) -> dict[str, str]:
     """``if_match`` is If-Match."""
     return {name.replace("_", "-"): value for name, value in named.items()}
-
-
-async def together(*deeds: Any) -> list[Any]:
-    """Coroutines at the same moment."""
-    return await asyncio.gather(*deeds, return_exceptions=True)

@@ -133,7 +133,16 @@ async def test_near_works_at_the_date_line_and_the_poles(visitor: Visitor, admin
 async def test_search_forgives_spelling(visitor: Visitor, admin: Visitor) -> None:
     await admin.station("Al Abbaseya", nameAr="العبّاسية")
     await admin.station("أحمد عرابي 100%")
-    for sought, found in (("abbas", 1), ("ABBASEYA", 1), ("العباسيه", 1), ("احمد عرابى", 1), ("100%", 1), ("_", 0), ("%", 1), ("nowhere", 0)):
+    for sought, found in (
+        ("abbas", 1),
+        ("ABBASEYA", 1),
+        ("العباسيه", 1),
+        ("احمد عرابى", 1),
+        ("100%", 1),
+        ("_", 0),
+        ("%", 1),
+        ("nowhere", 0),
+    ):
         answer = await visitor.get("/stations?q=" + sought.replace("%", "%25"))
         assert len(answer.json()["data"]) == found, sought
 

@@ -62,14 +62,14 @@ class DriverView(Struct, frozen=True, rename="camel"):
 
 
 class LicensedDriverView(Struct, frozen=True, rename="camel"):
-    """A driver with the licence number: whole for admins, the last three characters for its owner."""
+    """A driver with the licence number: whole for admins, the last three characters for its owner, null where the person was forgotten."""
 
     id: str
     user_id: str
     vehicle_number: str
     vehicle_type: str
     total_seats: int
-    license_number: str
+    license_number: str | None
     verification_status: VerificationStatus
     rejection_reason: str | None
     decided_at: datetime | None

@@ -76,10 +76,10 @@ class Sealed(Struct, frozen=True):
 
 
 class Licensed(Struct, frozen=True):
-    """A driver with the licence number, as far as whoever asks may read it."""
+    """A driver with the licence number, as far as whoever asks may read it. None where nobody can: the person was forgotten."""
 
     driver: Driver
-    license_number: str
+    license_number: str | None
 
 
 class Application(Struct, frozen=True):
@@ -91,7 +91,9 @@ class Application(Struct, frozen=True):
     license_number: bytes
 
 
-def masked(license_number: str) -> str:
+def masked(license_number: str | None) -> str | None:
     """All but the last three characters hidden, and a short one altogether."""
+    if license_number is None:
+        return None
     shown = license_number[-_SHOWN_DIGITS:] if len(license_number) > 2 * _SHOWN_DIGITS else ""
     return "•" * (len(license_number) - len(shown)) + shown

@@ -1,5 +1,7 @@
 """Applying to drive, and deciding on it."""
 
+import structlog
+
 from holdfast import audit, events, idempotency
 from holdfast.audit import Deed
 from holdfast.common.actor import Actor, Role
@@ -13,7 +15,9 @@ from holdfast.drivers.models import Application, Driver, DriverId, Licensed, mas
 from holdfast.drivers.states import VERIFICATION, VerificationStatus
 from holdfast.idempotency import IdempotencyKey
 from holdfast.users import People
-from holdfast.vault import PersonalVault
+from holdfast.vault import PersonalVault, Unreadable
+
+log = structlog.get_logger()
 
 
 class DriverService:
@@ -120,5 +124,10 @@ class DriverService:
             await events.publish(tx, [announced(driver_id=driver_id, user_id=after.user_id, version=after.version)])
             return once.keep(after)
 
-    async def _license(self, tx: Tx, driver: Driver) -> str:
-        return await self._vault.open_for(tx, driver.user_id, await repository.sealed_license(tx, driver.id))
+    async def _license(self, tx: Tx, driver: Driver) -> str | None:
+        sealed = await repository.sealed_license(tx, driver.id)
+        try:
+            return await self._vault.open_for(tx, driver.user_id, sealed)
+        except Unreadable as error:
+            log.warning("licence_unreadable", driver_id=str(driver.id), reason=str(error))
+            return None

@@ -11,6 +11,11 @@ class VerificationStatus(StrEnum):
     APPROVED = "APPROVED"
     REJECTED = "REJECTED"
 
+    @classmethod
+    def _missing_(cls, value: object) -> "VerificationStatus | None":
+        # What people send may be in small letters.
+        return cls.__members__.get(str(value).upper())
+
 
 VERIFICATION = Machine(
     name="driver",
