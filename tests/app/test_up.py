@@ -27,16 +27,16 @@ PATIENCE_S = 60.0
 class Up:
     """One `holdfast up` and what can be seen of it from outside."""
 
-    def __init__(self, data: Path, *options: str, home: Path | None = None) -> None:
+    def __init__(self, data: Path, *options: str, home: Path | None = None, output: Path | None = None) -> None:
         self.home = home or data
-        self.output = data.with_name(f"{data.name}.log")
+        self.output = output or data.with_name(f"{data.name}.log")
         environment = {**os.environ, "PYTHONPATH": str(CHECKOUT / "src"), "COLUMNS": "80"}
         for name in ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL"):
             environment.pop(name, None)
-        with self.output.open("wb") as output:
+        with self.output.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "holdfast", "up", "--data", str(data), *options],
-                stdout=output, stderr=output, env=environment, cwd=data.parent,
+                stdout=log, stderr=log, env=environment, cwd=data.parent,
             )  # fmt: skip
 
     @property
@@ -79,6 +79,14 @@ class Up:
         return self.process.wait(PATIENCE_S)
 
 
+def lives(process: psutil.Process) -> bool:
+    """Whether it runs. A container may have nobody who buries the children of a parent that was killed."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 @pytest.fixture(scope="module")
 def data() -> Iterator[Path]:
     """A data directory, with a space in its name, that the tests of this file use one after another."""
@@ -89,57 +97,64 @@ def data() -> Iterator[Path]:
     shutil.rmtree(above)
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_it_starts_and_stops_and_leaves_nothing(data: Path, how: signal.Signals) -> None:
-    up = Up(data, "--port", "0").until_ready()
-    children = list(up.children().values())
-    assert len(children) >= 4, up.text
-    assert all(len(line) <= 80 for line in up.text.split("Holdfast is ready")[1].splitlines() if str(data) not in line and "|" not in line)
+@pytest.fixture(scope="module")
+def up(data: Path) -> Iterator[Up]:
+    """One that most tests share; the one that kills it is their last."""
+    started = Up(data, "--port", "0").until_ready()
+    yield started
+    if started.process.poll() is None:
+        started.stop()
+
+
+def test_it_greets_on_80_columns_and_keeps_its_secrets(up: Up, data: Path) -> None:
+    assert len(up.children()) >= 4, up.text
+    greeting = up.text.split("Holdfast is ready")[1].splitlines()
+    assert all(len(line) <= 80 for line in greeting if str(data) not in line and "|" not in line)
     assert (data / "secrets.json").stat().st_mode & 0o777 == 0o600
     assert (data / "running.json").stat().st_mode & 0o777 == 0o600
-    assert up.stop(how) == 0, up.text
-    assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
-    assert not (data / "running.json").exists()
-    assert not (data / "run").exists()
 
 
-def test_a_child_that_dies_is_started_again(data: Path) -> None:
-    up = Up(data, "--port", "0").until_ready()
-    for name in ("redis", "web", "worker", "postgres"):
+def test_a_child_that_dies_is_started_again(up: Up) -> None:
+    for name in ("redis", "worker", "postgres"):
         killed = up.children()[name]
         killed.kill()
         up.until(lambda name=name: any(line.startswith(name) and "runs again" in line for line in up.text.splitlines()))  # type: ignore[misc]
         up.until(up.answers)
         assert any(line.startswith(name) and "ended (signal SIGKILL)" in line for line in up.text.splitlines()), up.text
         assert up.children()[name].pid != killed.pid
-    assert up.stop() == 0, up.text
 
 
-def test_killing_the_parent_takes_the_children_along_and_prevents_nothing(data: Path) -> None:
-    up = Up(data, "--port", "0").until_ready()
+def test_connections_wait_while_the_web_server_is_replaced(up: Up) -> None:
+    port = httpx.URL(up.running.base_url).port
+    assert port is not None
+    up.children()["web"].kill()
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 ")
+
+
+def test_what_prevents_a_start_is_said_plainly(up: Up, data: Path) -> None:
+    second = Up(data, "--port", "0", output=data.with_name("second.log"))
+    other = Up(data.with_name("other"), "--port", str(httpx.URL(up.running.base_url).port))
+    assert (second.process.wait(PATIENCE_S), other.process.wait(PATIENCE_S)) == (1, 1)
+    assert f"Another Holdfast (process {up.process.pid}) uses the data directory {data}." in second.text
+    assert "on 127.0.0.1 cannot be used: Address already in use. Choose another: ./holdfast up --port" in other.text
+    assert "Traceback" not in second.text + other.text
+
+
+def test_killing_it_prevents_no_start_and_stopping_it_leaves_nothing(up: Up, data: Path) -> None:
     port = httpx.URL(up.running.base_url).port
     children = list(up.children().values())
     up.process.kill()
     up.process.wait()
+
     again = Up(data, "--port", str(port)).until_ready()
-    assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
-    assert again.stop() == 0, again.text
-
-
-def test_what_prevents_a_start_is_said_plainly(data: Path) -> None:
-    up = Up(data, "--port", "0").until_ready()
-    port = str(httpx.URL(up.running.base_url).port)
-
-    second = Up(data, "--port", "0")
-    assert second.process.wait(PATIENCE_S) == 1
-    # The output of both goes to files of the same name: the second's replaced the first's.
-    assert f"Another Holdfast (process {up.process.pid}) uses the data directory" in second.text
-
-    other = Up(data.with_name("other"), "--port", port)
-    assert other.process.wait(PATIENCE_S) == 1
-    assert f"Port {port} on 127.0.0.1 cannot be used: Address already in use." in other.text
-    assert "Traceback" not in second.text + other.text
-    assert up.stop() == 0, up.text
+    again.until(lambda: not any(map(lives, children)))
+    children = list(again.children().values())
+    assert again.stop(signal.SIGINT) == 0, again.text
+    assert not any(map(lives, children))
+    assert not (data / "running.json").exists()
+    assert not (data / "run").exists()
 
 
 def test_a_setting_that_is_wrong_is_named(data: Path) -> None:
@@ -193,14 +208,3 @@ def test_a_path_too_long_for_sockets_works(data: Path) -> None:
     short = (long / "run").readlink()
     assert up.stop() == 0, up.text
     assert not short.exists()
-
-
-def test_the_port_is_kept_while_the_web_server_is_replaced(data: Path) -> None:
-    up = Up(data, "--port", "0").until_ready()
-    port = httpx.URL(up.running.base_url).port
-    assert port is not None
-    up.children()["web"].kill()
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
-        connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        assert connection.recv(100).startswith(b"HTTP/1.1 ")
-    up.stop()

@@ -8,6 +8,8 @@ import structlog
 
 log = structlog.get_logger()
 
+_CANCEL_AGAIN_S = 1.0
+
 Loop = Callable[[], Awaitable[None]]
 
 
@@ -18,9 +20,12 @@ async def in_background(loops: Sequence[Loop]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        left = set(tasks)
+        while left:
+            for task in left:
+                task.cancel()
+            # Cancelled while its server dies, psycopg raises that the connection is lost: the loop takes it for a failure and goes on.
+            _, left = await asyncio.wait(left, timeout=_CANCEL_AGAIN_S)
 
 
 async def _keep_running(loop: Loop) -> None:

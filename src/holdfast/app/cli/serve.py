@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 GRACE_S = 5
+END_WITHIN_S = 13
 KEEP_ALIVE_S = 65
 BACKLOG = 2048
 
@@ -15,12 +16,14 @@ def serve(
     """Run the web server: the HTTP interface and Socket.IO."""
     from dataclasses import replace
     from socket import socket as open_socket
+    from types import FrameType
 
     import uvicorn
 
     from holdfast.app import logs
     from holdfast.app.http import create_app
     from holdfast.app.internal import InternalApp, internal_server, new_registry
+    from holdfast.app.leash import end_within
     from holdfast.app.preflight import check_database
     from holdfast.app.settings import load_settings
     from holdfast.app.wiring import build_program
@@ -41,7 +44,13 @@ def serve(
         proxy_headers=False, server_header=False,
         timeout_keep_alive=KEEP_ALIVE_S, timeout_graceful_shutdown=GRACE_S,
     )  # fmt: skip
-    server = uvicorn.Server(config)
+
+    class Server(uvicorn.Server):
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            end_within(END_WITHIN_S)
+            super().handle_exit(sig, frame)
+
+    server = Server(config)
     server.run(sockets=[open_socket(fileno=socket)] if socket >= 0 else None)
     if not server.started:
         raise SystemExit(1)

@@ -1,5 +1,8 @@
 """``holdfast worker``."""
 
+# Jobs that run have 10 s to finish.
+END_WITHIN_S = 13
+
 
 def worker() -> None:
     """Run jobs, and everything that happens by itself."""
@@ -9,6 +12,7 @@ def worker() -> None:
     import uvloop
 
     from holdfast.app import logs
+    from holdfast.app.leash import end_within
     from holdfast.app.preflight import check_database
     from holdfast.app.settings import load_settings
     from holdfast.app.worker import run_worker
@@ -19,8 +23,13 @@ def worker() -> None:
 
     async def run() -> None:
         task = asyncio.ensure_future(run_worker(settings))
+
+        def end() -> None:
+            end_within(END_WITHIN_S)
+            task.cancel()
+
         for ending in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(ending, task.cancel)
+            asyncio.get_running_loop().add_signal_handler(ending, end)
         try:
             await task
         except asyncio.CancelledError:
