@@ -7,16 +7,20 @@ second wall behind the guard, it is taken down too, or nobody would see that the
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from types import ModuleType
 from typing import Any
 
 import psycopg
 
+from holdfast.auth import repository as auth
+from holdfast.auth import service as auth_service
 from holdfast.bookings import desk
 from holdfast.bookings import repository as bookings
 from holdfast.database import Query, Tx
 from holdfast.idempotency import KeyedRequest, New, RequestKey, Standing
 from holdfast.inventory import repository as inventory
+from holdfast.users import repository as users
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ async def _every_key_is_new(_tx: Tx, requests: Sequence[KeyedRequest]) -> Mappin
     return {request.key: New() for request in requests}
 
 
+_WITHOUT_TRIES = "ALTER TABLE otp_challenges DROP CONSTRAINT otp_challenges_tries_left"
 _WITHOUT_COUNTERS = "ALTER TABLE pools DROP CONSTRAINT pools_counters"
 
 CONTROLS: dict[str, Callable[[], Control]] = {
@@ -74,6 +79,16 @@ CONTROLS: dict[str, Callable[[], Control]] = {
         ],
         ddl=[_WITHOUT_COUNTERS],
     ),
+    # A code that was right once is right again.
+    "auth.without_single_use": lambda: Control(
+        edits=[(auth.SQL.try_code, "used_at IS NULL AND tries_left > 0", "true")], ddl=[_WITHOUT_TRIES]
+    ),
+    # Tries are counted, but nobody looks at how many are left.
+    "auth.without_tries": lambda: Control(edits=[(auth.SQL.try_code, "tries_left > 0", "true")], ddl=[_WITHOUT_TRIES]),
+    # Whoever uses a refresh token a second time is a thief, a tab of the same browser too.
+    "auth.without_grace": lambda: Control(attributes=[(auth_service, "REUSE_GRACE", timedelta(0))]),
+    # Somebody signs in while nobody keeps the role from changing.
+    "users.without_holding_still": lambda: Control(edits=[(users.SQL.share, "FOR SHARE", "")]),
     # Holds are not locked, so whoever ends one does not exclude whoever pays for it.
     "inventory.without_hold_lock": lambda: Control(
         edits=[(inventory.SQL.lock_holds, "FOR UPDATE", ""), (bookings.SQL.lock, "FOR NO KEY UPDATE", "")],

@@ -6,14 +6,14 @@ import statistics
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 from sqlalchemy import text
 from tests.auth.front_door import ADDRESS, PHONE, TEST_PHONE, FrontDoor
+from tests.controls import without
 
-from holdfast.auth import ChallengeId, Code, CodeNotSent, repository
+from holdfast.auth import ChallengeId, Code, CodeNotSent
 from holdfast.auth.codes import BY_NETWORK, BY_PHONE, BY_PREFIX, TRIES, new_code, read_code
 from holdfast.auth.errors import AccountClosed, CodeExpired, CodeWrong
 from holdfast.auth.models import Credentials
@@ -22,7 +22,6 @@ from holdfast.common.actor import SYSTEM, Role
 from holdfast.common.errors import Invalid, Refusal
 from holdfast.common.language import Language
 from holdfast.database import Database
-from holdfast.database.queries import read_queries
 from holdfast.limits import LimitReached
 
 MINUTE = timedelta(minutes=1)
@@ -104,49 +103,37 @@ async def test_five_tries_and_no_more(door: FrontDoor) -> None:
     assert isinstance(await _answer(door, challenge, code), CodeExpired)
 
 
-def _queries_without(guard: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Takes a guard out of the statement that tries a code."""
-    if guard is not None:
-        written = Path(repository.__file__).with_name("queries.sql").read_text(encoding="utf-8")
-        assert guard in written
-        changed = read_queries(written.replace(guard, "true"))["try_code"]
-        monkeypatch.setattr(repository.SQL, "try_code", changed)
-
-
-@pytest.mark.parametrize("guard", [None, "used_at IS NULL AND tries_left > 0"], ids=["guarded", "control"])
-async def test_fifty_who_send_the_same_code_at_once_sign_in_once(
-    door: FrontDoor, monkeypatch: pytest.MonkeyPatch, guard: str | None
-) -> None:
-    _queries_without(guard, monkeypatch)
-    if guard is not None:
-        monkeypatch.setattr("holdfast.auth.codes.TRIES", 100)
-    challenge, code = await _ask(door)
-    outcomes = await asyncio.gather(*(_answer(door, challenge, code) for _ in range(50)))
-    signed_in = sum(isinstance(outcome, Credentials) for outcome in outcomes)
+@pytest.mark.parametrize("guard", [None, "auth.without_single_use"], ids=["guarded", "control"])
+async def test_fifty_who_send_the_same_code_at_once_sign_in_once(door: FrontDoor, owner_url: str, guard: str | None) -> None:
+    async with without(guard, owner_url):
+        challenge, code = await _ask(door)
+        outcomes = await asyncio.gather(*(_answer(door, challenge, code) for _ in range(50)))
+        signed_in = sum(isinstance(outcome, Credentials) for outcome in outcomes)
     async with door.database.reading() as tx:
         assert await tx.value(text("SELECT count(*) FROM logins")) == signed_in
     assert signed_in == 1 if guard is None else signed_in > 1
 
 
-@pytest.mark.parametrize("guard", [None, "tries_left > 0"], ids=["guarded", "control"])
-async def test_a_thousand_guesses_at_once_are_five(door: FrontDoor, monkeypatch: pytest.MonkeyPatch, guard: str | None) -> None:
-    _queries_without(guard, monkeypatch)
-    if guard is not None:
-        # The column itself holds too; the control is about the statement.
-        monkeypatch.setattr("holdfast.auth.codes.TRIES", 10_000)
-    challenge, code = await _ask(door)
-    guesses = [f"{number:06}" for number in range(1000) if f"{number:06}" != code]
+@pytest.mark.parametrize("guard", [None, "auth.without_tries"], ids=["guarded", "control"])
+async def test_a_thousand_guesses_at_once_are_five(door: FrontDoor, owner_url: str, guard: str | None) -> None:
     gate = asyncio.Semaphore(8)
 
     async def guess(digits: str) -> Credentials | Refusal:
         async with gate:
             return await _answer(door, challenge, digits)
 
-    outcomes = await asyncio.gather(*map(guess, guesses))
-    judged = sum(isinstance(outcome, CodeWrong) for outcome in outcomes)
-    # The last of the five tries says that there is none left.
-    assert judged == TRIES - 1 if guard is None else judged > TRIES
-    assert isinstance(await _answer(door, challenge, code), CodeExpired if guard is None else Credentials)
+    async with without(guard, owner_url):
+        challenge, code = await _ask(door)
+        await asyncio.gather(*(guess(f"{number:06}") for number in range(1000) if f"{number:06}" != code))
+        last = await _answer(door, challenge, code)
+    async with door.database.reading() as tx:
+        tries = TRIES - await tx.value(text("SELECT tries_left FROM otp_challenges"))
+    if guard is None:
+        assert tries == TRIES
+        assert isinstance(last, CodeExpired)
+    else:
+        assert tries > TRIES
+        assert isinstance(last, Credentials)
 
 
 @pytest.mark.parametrize("url", ["", "redis://127.0.0.1:1", "the real one"], ids=["without", "down", "with"])

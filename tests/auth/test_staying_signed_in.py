@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 from tests.auth.front_door import PHONE, FrontDoor
+from tests.controls import without
 
 from holdfast.auth.errors import RefreshRefused
 from holdfast.auth.models import Credentials
@@ -68,17 +69,14 @@ async def test_refresh_tokens_are_kept_as_hashes(door: FrontDoor) -> None:
         assert second.refresh_token not in row["whole"]
 
 
-@pytest.mark.parametrize("guard", [None, "holdfast.auth.service.REUSE_GRACE"], ids=["guarded", "control"])
-async def test_two_tabs_that_refresh_at_once_get_the_same_and_stay_signed_in(
-    door: FrontDoor, monkeypatch: pytest.MonkeyPatch, guard: str | None
-) -> None:
-    if guard is not None:
-        monkeypatch.setattr(guard, timedelta(0))
-    first = await door.sign_in()
-    tabs = await asyncio.gather(*(_refresh(door, first.refresh_token) for _ in range(20)))
-    given = {tab.refresh_token for tab in tabs if tab is not None}
-    assert len(given) == 1
-    went_on = await _refresh(door, given.pop())
+@pytest.mark.parametrize("guard", [None, "auth.without_grace"], ids=["guarded", "control"])
+async def test_two_tabs_that_refresh_at_once_get_the_same_and_stay_signed_in(door: FrontDoor, owner_url: str, guard: str | None) -> None:
+    async with without(guard, owner_url):
+        first = await door.sign_in()
+        tabs = await asyncio.gather(*(_refresh(door, first.refresh_token) for _ in range(20)))
+        given = {tab.refresh_token for tab in tabs if tab is not None}
+        assert len(given) == 1
+        went_on = await _refresh(door, given.pop())
     if guard is None:
         assert None not in tabs
         assert went_on is not None
@@ -263,32 +261,28 @@ async def test_nobody_is_let_in_while_it_is_unknown_what_was_taken_back() -> Non
     assert not isinstance(error.value, NotSignedIn)
 
 
-@pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "control"])
+@pytest.mark.parametrize("guard", [None, "users.without_holding_still"], ids=["guarded", "control"])
 async def test_a_role_that_changes_during_a_sign_in_is_in_its_token_or_takes_it_back(
-    door: FrontDoor, monkeypatch: pytest.MonkeyPatch, guarded: bool
+    door: FrontDoor, owner_url: str, guard: str | None
 ) -> None:
-    """Sign-ins, refreshes and changes of role at once: no token that counts says an old role."""
-    if not guarded:
-        monkeypatch.setattr("holdfast.users.repository.SQL.share", _plain_read())
+    """Sign-ins and changes of role at once: no token that counts says an old role."""
     first = await door.sign_in()
+    revocations = door.service._revocations
+    await revocations.be_ready()
     wrong = 0
-    for turn in range(40):
-        role = Role.DRIVER if turn % 2 == 0 else Role.PASSENGER
 
-        async def change(role: Role = role) -> None:
-            async with door.database.transaction() as tx:
-                await door.people.change_access(tx, SYSTEM, first.user.id, role=role)
+    async def change(role: Role) -> None:
+        async with door.database.transaction() as tx:
+            await door.people.change_access(tx, SYSTEM, first.user.id, role=role)
 
-        found = await asyncio.gather(*(door.sign_in() for _ in range(4)), change(), *(door.sign_in() for _ in range(4)))
-        await door.service._revocations.be_ready()
-        await door.service._revocations.catch_up()
-        for credentials in found:
-            if isinstance(credentials, Credentials) and await _is_let_in(door, credentials.access_token):
-                wrong += (await door.who(credentials.access_token)).role is not role
-    assert wrong == 0 if guarded else wrong > 0
-
-
-def _plain_read() -> object:
-    from holdfast.users.repository import SQL
-
-    return SQL.find
+    async with without(guard, owner_url):
+        for turn in range(40):
+            role = Role.DRIVER if turn % 2 == 0 else Role.PASSENGER
+            changing = asyncio.ensure_future(change(role))
+            found = await asyncio.gather(*(door.sign_in() for _ in range(8)))
+            await changing
+            await revocations.catch_up()
+            for credentials in found:
+                if await _is_let_in(door, credentials.access_token):
+                    wrong += (await door.who(credentials.access_token)).role is not role
+    assert wrong == 0 if guard is None else wrong > 0

@@ -16,9 +16,8 @@ from holdfast.auth.dto import (
     LogoutRequest,
     RefreshRequest,
 )
-from holdfast.auth.errors import AccountClosed, CodeExpired, CodeWrong, RefreshRefused
+from holdfast.auth.errors import AccountClosed, CodeExpired, CodeNotSent, CodeWrong, RefreshRefused
 from holdfast.auth.keys import TokenKeys
-from holdfast.auth.sender import CodeNotSent
 from holdfast.auth.service import AuthService
 from holdfast.common.errors import NotSignedIn
 from holdfast.common.guards import PUBLIC, provided, refusals

@@ -3,6 +3,14 @@
 from holdfast.common.errors import NotSignedIn, Refusal
 
 
+class CodeNotSent(Refusal):
+    """The code could not be sent just now. Ask for another one in a minute."""
+
+    code = "code_not_sent"
+    status = 503
+    retry_after = 60
+
+
 class CodeWrong(Refusal):
     """This is not the code that we sent. Check it; tries left: {tries_left}."""
 

@@ -6,7 +6,6 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from holdfast.common.errors import Refusal
 from holdfast.common.language import Language
 
 
@@ -25,14 +24,6 @@ class Code(Struct, frozen=True):
         if self.language is Language.AR:
             return f"رمز الدخول إلى Holdfast هو {self.digits}. صالح لمدة {minutes} دقائق. لا تخبر به أحدًا."
         return f"{self.digits} is your Holdfast sign-in code. It is valid for {minutes} minutes. Do not tell it to anybody."
-
-
-class CodeNotSent(Refusal):
-    """The code could not be sent just now. Ask for another one in a minute."""
-
-    code = "code_not_sent"
-    status = 503
-    retry_after = 60
 
 
 class CodeSender(Protocol):

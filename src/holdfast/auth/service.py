@@ -8,11 +8,11 @@ from holdfast import audit
 from holdfast.audit import Deed
 from holdfast.auth import codes, repository
 from holdfast.auth.challenges import open_challenge
-from holdfast.auth.errors import AccountClosed, CodeExpired, CodeWrong, RefreshRefused
+from holdfast.auth.errors import AccountClosed, CodeExpired, CodeNotSent, CodeWrong, RefreshRefused
 from holdfast.auth.keys import TokenKeys
 from holdfast.auth.models import Challenge, ChallengeId, Credentials, EndReason, Login, LoginId, SignedIn, TriedCode
 from holdfast.auth.revocations import Revocations
-from holdfast.auth.sender import Code, CodeNotSent, CodeSender
+from holdfast.auth.sender import Code, CodeSender
 from holdfast.auth.sign_ins import announce
 from holdfast.auth.tokens import AccessTokens, first_refresh_token, refresh_tokens_after, token_hash
 from holdfast.common.actor import SYSTEM, Actor, Role
