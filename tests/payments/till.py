@@ -148,7 +148,7 @@ class _Program:
     sockets: Any = None
 
     async def verify(self, token: str) -> Actor:
-        user, _, role = token.partition(":")
+        user, _, role = token.partition(".")
         if not role:
             raise NotSignedIn
         return Actor(UserId.parse(user), Role(role))
@@ -256,6 +256,11 @@ _WRONG = (
 
 def somebody(role: Role = Role.PASSENGER) -> Actor:
     return Actor(UserId.new(), role)
+
+
+def signed_in(actor: Actor) -> dict[str, str]:
+    """The headers of somebody's request over HTTP, with a fresh key."""
+    return {"Authorization": f"Bearer {actor.id}.{actor.role}", "Idempotency-Key": str(uuid4())}
 
 
 def fresh_key() -> IdempotencyKey:
