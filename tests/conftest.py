@@ -10,7 +10,11 @@ import redis.asyncio as redis_module
 from tests import clusters
 from tests.clusters import Cluster
 
+from holdfast.config import Settings
 from holdfast.database import Database
+
+# Tests say what they set; what a developer keeps in .env is none of their business.
+Settings.model_config["env_file"] = None
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
+from dotenv import dotenv_values
 from rich.console import Console
 from rich.text import Text
 
@@ -118,7 +119,7 @@ class Instance:
             environment["DATABASE_URL"] = postgres.app_url
         if not settings.redis_url:
             await self._start_redis(supervisor, environment)
-        sandbox = self._sandbox(environment)
+        sandbox = self._sandbox(settings, environment)
         settings = load_settings(**environment)
         base_url = settings.public_url or f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"
         programs = [self._web(environment, listener), self._worker(environment), *([sandbox] if sandbox else [])]
@@ -140,7 +141,8 @@ class Instance:
             "HOLDFAST_VAULT_KEY": kept.vault_key,
             "HOLDFAST_SANDBOX_GATEWAY_SECRET": kept.gateway,
         }
-        environment = {name: value for name, value in made.items() if not os.environ.get(name)}
+        given = {**dotenv_values(".env"), **os.environ}
+        environment = {name: value for name, value in made.items() if not given.get(name)}
         if self._host is not None:
             environment["HOLDFAST_HOST"] = self._host
         if self._port is not None:
@@ -193,8 +195,8 @@ class Instance:
     def _worker(self, environment: Mapping[str, str]) -> Program:
         return _holdfast("worker", "worker", environment=environment)
 
-    def _sandbox(self, environment: dict[str, str]) -> Program | None:
-        if os.environ.get("HOLDFAST_SANDBOX_GATEWAY_URL") or find_spec("holdfast.app.cli.sandbox") is None:
+    def _sandbox(self, settings: Settings, environment: dict[str, str]) -> Program | None:
+        if settings.sandbox_gateway_url or settings.is_production or find_spec("holdfast.app.cli.sandbox") is None:
             return None
         port = _free_port(int(environment["HOLDFAST_PORT"]) + 2)
         environment["HOLDFAST_SANDBOX_GATEWAY_URL"] = f"http://127.0.0.1:{port}"
