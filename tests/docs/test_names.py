@@ -26,7 +26,7 @@ def test_paths_exist(page: Path) -> None:
 
 @pytest.mark.parametrize("page", pages(), ids=name_of)
 def test_settings_exist(page: Path) -> None:
-    readers = (SOURCE / "config" / "settings.py", ROOT / "holdfast", ROOT / "tests" / "conftest.py")
+    readers = (SOURCE / "config" / "settings.py", ROOT / "holdfast", ROOT / "tests" / "conftest.py", ROOT / ".env.example")
     known = {name for path in readers for name in _SETTING.findall(path.read_text(encoding="utf-8"))}
     assert set(_SETTING.findall(page.read_text(encoding="utf-8"))) <= known
 
