@@ -12,6 +12,7 @@ from litestar import Litestar, Router
 
 from holdfast.app.background import Loop, in_background
 from holdfast.app.edge.asgi import App
+from holdfast.app.faults import Fault
 from holdfast.audit import module as audit_module
 from holdfast.auth import module as auth_module
 from holdfast.auth.keys import TokenKeys
@@ -166,7 +167,10 @@ def build_program(settings: Settings) -> Program:
 
 def _code_sender(settings: Settings) -> CodeSender:
     url = settings.code_channel.get_secret_value()
-    return AppriseSender(url) if url else ConsoleSender()
+    try:
+        return AppriseSender(url) if url else ConsoleSender()
+    except ValueError as error:
+        raise Fault(f"HOLDFAST_CODE_CHANNEL: {error}.") from error
 
 
 def _gateways(settings: Settings) -> Gateways:
