@@ -7,7 +7,7 @@ from litestar import Controller, Router, get
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
-from holdfast.audit.dto import AuditEntryView, read_any_id, with_zone
+from holdfast.audit.dto import ANY_ID, AuditEntryView, read_any_id, with_zone
 from holdfast.audit.repository import Sought
 from holdfast.audit.service import AuditService
 from holdfast.common.actor import Actor, Role, UserId
@@ -26,7 +26,7 @@ class AuditController(Controller):
         actor: NamedDependency[Actor],
         page: NamedDependency[PageRequest],
         entity: Annotated[str | None, QueryParameter(max_length=100, description="What was acted on, such as booking.")] = None,
-        entity_id: Annotated[str | None, QueryParameter(name="entityId", description="The id of what was acted on.")] = None,
+        entity_id: Annotated[str | None, QueryParameter(name="entityId", pattern=ANY_ID, description="Its id.")] = None,
         actor_id: Annotated[UserId | None, QueryParameter(name="actorId", description="Who acted.")] = None,
         action: Annotated[str | None, QueryParameter(max_length=100, description="What was done, such as session.cancelled.")] = None,
         since: Annotated[datetime | None, QueryParameter(description="The first instant that counts.")] = None,
