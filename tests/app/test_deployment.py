@@ -20,7 +20,9 @@ from holdfast.app.faults import Fault
 from holdfast.app.preflight import check_database
 from holdfast.app.running import CHECKOUT
 
-PATIENCE_S = 60.0
+PATIENCE_S = 90.0
+
+pytestmark = pytest.mark.timeout(300)
 PRODUCTION = {
     "HOLDFAST_ENV": "production",
     "HOLDFAST_TOKEN_KEY": "t" * 40,

@@ -19,9 +19,9 @@ import pytest
 from holdfast.app.embedded import Home
 from holdfast.app.running import CHECKOUT, Running
 
-pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(300)]
 
-PATIENCE_S = 60.0
+PATIENCE_S = 90.0
 
 
 class Up:

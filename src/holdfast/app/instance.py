@@ -121,7 +121,7 @@ class Instance:
             await self._start_redis(supervisor, environment)
         sandbox = self._sandbox(settings, environment)
         settings = load_settings(**environment)
-        base_url = settings.public_url or f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"
+        base_url = settings.public_url or _url(host, port)
         programs = [self._web(environment, listener), self._worker(environment), *([sandbox] if sandbox else [])]
         # Web and worker wait for the migration by themselves, and have plenty to import until then.
         await asyncio.gather(
@@ -241,6 +241,12 @@ class Instance:
             with contextlib.suppress(OSError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             self._output_is_gone.set()
+
+
+def _url(host: str, port: int) -> str:
+    """The address to reach a listening socket by, from this machine."""
+    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://{f'[{here}]' if ':' in here else here}:{port}"
 
 
 def _as_program(server: Server) -> Program:
