@@ -89,8 +89,11 @@ async def test_a_change_names_the_version_it_changes(client: httpx.AsyncClient) 
     tag = (await client.get(url)).headers["etag"]
     assert tag == '"3"'
     check_problem(await client.patch(url, json={"name": "a"}, headers=ADMIN), 428, "precondition_required")
-    for wrong in ('"2"', 'W/"3"', "3", "*", '"3", "4"', '"' + "9" * 30 + '"'):
+    for wrong in ('"2"', 'W/"3"', "*", '"3", "4"', '"' + "9" * 30 + '"', '"three"'):
         check_problem(await client.patch(url, json={"name": "a"}, headers={**ADMIN, "If-Match": wrong}), 412, "outdated")
+    for wrong in ("3", "'3'", '"3'):
+        check_problem(await client.patch(url, json={"name": "a"}, headers={**ADMIN, "If-Match": wrong}), 400, "if_match_malformed")
+    check_problem(await client.patch(url, json={"name": "a"}, headers={**ADMIN, "If-Match": ""}), 428, "precondition_required")
     changed = await client.patch(url, json={"name": "a"}, headers={**ADMIN, "If-Match": tag})
     assert (changed.status_code, changed.headers["etag"]) == (200, '"4"')
 

@@ -186,6 +186,10 @@ async def test_a_body_may_be_left_out_where_it_may(client: httpx.AsyncClient) ->
         ("text=abc&seats=", {"seats": "Send a whole number."}),
         ("text=abc&seats=" + "9" * 5000, None),
         ("text=abc&seats=1&seats=2", {"seats": "Send this only once."}),
+        (
+            "text=abc&seats=null&colour=NULL&shop=null",
+            dict.fromkeys(("seats", "colour", "shop"), "Leave this out instead of sending null."),
+        ),
         ("text=a%00c", {"text": "Send text without control characters."}),
         ("text=a%ffc", {"query": "Send the query in UTF-8, percent-encoded."}),
         ("text=abc&shop=nonsense", {"shop": "Send an id such as shp_01h455vb4pex5vsknk084sn02q."}),
@@ -195,6 +199,10 @@ async def test_a_body_may_be_left_out_where_it_may(client: httpx.AsyncClient) ->
 async def test_all_faults_of_a_query(client: httpx.AsyncClient, query: str, expected: dict[str, str] | None) -> None:
     found = check_problem(await client.get(f"/shops/search?{query}"), 422, "invalid")
     assert expected is None or faults(found) == expected
+
+
+async def test_null_is_a_text_where_texts_are_taken(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/shops/search?text=null&tag=null")).json() == ["null", "None", "None", "None", "null"]
 
 
 async def test_a_good_query(client: httpx.AsyncClient) -> None:

@@ -23,6 +23,7 @@ from holdfast.app.edge.reading import PLAN, Plan
 from holdfast.app.edge.refusals import (
     BadRequest,
     BodyMissing,
+    IfMatchMalformed,
     IfMatchMissing,
     Malformed,
     NotJson,
@@ -134,6 +135,8 @@ class _Writer:
             "responses": self._responses(handler, plan),
             "security": [_BEARER] if plan.guards else [{}, _BEARER] if "maybe_actor" in _asked(handler) else [],
         }
+        if any(plan.guards):
+            found["x-roles"] = _roles(plan)
         if plan.annotation is not None:
             schema = self._schemas[_key(plan.annotation)]
             found["requestBody"] = {
@@ -165,9 +168,7 @@ class _Writer:
         if "version" in asked:
             found.append(_header("If-Match", "The ETag of the version that you change.", _ETAG_SCHEMA, '"3"', is_required=True))
         if "language" in asked:
-            found.append(
-                _header("Accept-Language", "The language of names.", {"type": "string", "enum": ["ar", "en"]}, "ar", is_required=False)
-            )
+            found.append(_header("Accept-Language", "The language of names.", {"type": "string"}, "ar", is_required=False))
         return found
 
     def _responses(self, handler: HTTPRouteHandler, plan: Plan) -> dict[str, object]:
@@ -216,7 +217,7 @@ class _Writer:
 
 _KEY_TEXT: Final = "A fresh random text for each thing that you want done, and the same one when you try again."
 _KEY_SCHEMA: Final = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
-_ETAG_SCHEMA: Final = {"type": "string", "pattern": '^"[0-9]{1,18}"$'}
+_ETAG_SCHEMA: Final = {"type": "string", "pattern": r'^(\*|(W/)?"[!#-~]*")$'}
 
 
 def _header(name: str, description: str, schema: Mapping[str, object], example: str, *, is_required: bool) -> dict[str, object]:
@@ -253,7 +254,7 @@ def _refusals(handler: HTTPRouteHandler, plan: Plan) -> Mapping[int, set[type[Re
     if asked & {"key", "optional_key"}:
         found |= {KeyMalformed, KeyUsedForAnother, StillRunning, TooLarge} | ({KeyMissing} if "key" in asked else set())
     if "version" in asked:
-        found |= {IfMatchMissing, Outdated}
+        found |= {IfMatchMissing, IfMatchMalformed, Outdated}
     by_status: defaultdict[int, set[type[Refusal]]] = defaultdict(set)
     for refusal in found:
         by_status[refusal.status].add(refusal)
@@ -272,10 +273,14 @@ def _success_headers(handler: HTTPRouteHandler) -> list[str]:
     return found
 
 
+def _roles(plan: Plan) -> list[str]:
+    return sorted({role.value for guard in plan.guards for role in guard})
+
+
 def _who_may(plan: Plan) -> str:
     if not plan.guards:
         return "Anyone may call this."
-    roles = sorted({role.value for guard in plan.guards for role in guard})
+    roles = _roles(plan)
     return f"For people with the role {' or '.join(roles)}." if roles else "For anyone who signed in."
 
 

@@ -34,7 +34,8 @@ INT_MAX: Final = 2**53 - 1
 ONCE: Final = "Send this only once."
 TOO_BIG: Final = "This number is too large or too small."
 BAD_QUERY: Final = "Send the query in UTF-8, percent-encoded."
-WORDS: Final = (ONCE, TOO_BIG, BAD_QUERY)
+NOT_NULL: Final = "Leave this out instead of sending null."
+WORDS: Final = (ONCE, TOO_BIG, BAD_QUERY, NOT_NULL)
 
 PLAN: Final = "holdfast.plan"
 _PLAIN_JSON: Final = re.compile(rb'application/json(?:[ \t]*;[ \t]*charset="?utf-8"?)?[ \t]*', re.IGNORECASE)
@@ -59,7 +60,7 @@ class _Parameter(Struct, frozen=True):
 class Plan:
     """What one route reads of a request."""
 
-    __slots__ = ("_decoder", "annotation", "bytes_max", "guards", "is_body_optional", "parameters", "repeatable", "single")
+    __slots__ = ("_decoder", "annotation", "bytes_max", "guards", "is_body_optional", "nullable", "parameters", "repeatable", "single")
 
     def __init__(
         self,
@@ -79,6 +80,8 @@ class Plan:
         self.parameters = parameters
         self.repeatable = repeatable
         self.single = frozenset(found.name for found in parameters if found.source is ParamType.QUERY) - repeatable
+        # Litestar would read "null" as nothing; but where a text is taken, it is a text.
+        self.nullable = frozenset(found.name for found in parameters if found.name in self.single and not _takes_text(found.annotation))
 
     def read(self, body: bytes, visit: Visit) -> object:
         """The body as the route wants it. Raises NotJson, Malformed, TooDeep, and Invalid with all faults."""
@@ -200,6 +203,7 @@ def _check_query(request: Request[Any, Any, Any], plan: Plan) -> None:
         raise Invalid(("query", translated(BAD_QUERY, language))) from None
     names = [name for name, _ in pairs]
     found = [(name, translated(ONCE, language)) for name in plan.single if names.count(name) > 1]
+    found += [(name, translated(NOT_NULL, language)) for name, value in pairs if name in plan.nullable and value.lower() == "null"]
     found += [(name, translated(BAD_CHARACTERS, language)) for name, value in pairs if UNPRINTABLE.search(value)]
     if found:
         raise Invalid(*found)
@@ -239,6 +243,13 @@ def id_refusal(request: Request[Any, Any, Any], error: MalformedId) -> Refusal:
     given = {**dict(parse_qsl(scope["query_string"].decode("latin-1"))), **path}
     name = next((name for name, value in given.items() if value == error.text), "")
     return Invalid((name, said(str(error), None, Visit.of(request).language)))
+
+
+def _takes_text(annotation: Any) -> bool:
+    try:
+        return bool(msgspec.convert("null", annotation, strict=False, dec_hook=decode_hook) == "null")
+    except msgspec.ValidationError:
+        return False
 
 
 def _is_deep(body: bytes) -> bool:

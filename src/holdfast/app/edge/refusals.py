@@ -65,6 +65,13 @@ class IfMatchMissing(Refusal):
     status = 428
 
 
+class IfMatchMalformed(Refusal):
+    """An If-Match is the ETag that you read, with its quotes."""
+
+    code = "if_match_malformed"
+    status = 400
+
+
 class Internal(Refusal):
     """Something went wrong on our side, and we have made a note of it. Tell us the requestId if you write to us."""
 

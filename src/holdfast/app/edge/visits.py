@@ -11,7 +11,7 @@ from typing import Any, Final
 from litestar import Request
 
 from holdfast.app.edge.asgi import Receive, Scope
-from holdfast.app.edge.refusals import BadRequest, TooLarge
+from holdfast.app.edge.refusals import BadRequest, IfMatchMalformed, TooLarge
 from holdfast.common.actor import Actor
 from holdfast.common.errors import NotSignedIn, Outdated
 from holdfast.common.guards import CALLER, Verify
@@ -22,6 +22,7 @@ _SANE_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _TRACEPARENT: Final = re.compile(rb"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _BEARER: Final = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/=-]{1,4096})")
 _VERSION: Final = re.compile(rb'"(\d{1,18})"')
+_ETAGS: Final = re.compile(rb'\*|(?:W/)?"[!#-~]*"(?:[ \t]*,[ \t]*(?:W/)?"[!#-~]*")*')
 _LANGUAGE_HEADER_MAX: Final = 200
 _LENGTH_DIGITS_MAX: Final = 18
 
@@ -125,14 +126,14 @@ class Visit:
 
     @property
     def version(self) -> int | None:
-        """The version in If-Match, or None without one. Raises Outdated where it is none of our ETags."""
+        """The version in If-Match, or None without one. Raises Outdated where it is none of ours, IfMatchMalformed where it is no ETag."""
         given = self.headers.get(b"if-match")
-        if given is None:
+        if not given:
             return None
         found = _VERSION.fullmatch(given)
-        if found is None:
-            raise Outdated
-        return int(found[1])
+        if found is not None:
+            return int(found[1])
+        raise Outdated if _ETAGS.fullmatch(given) else IfMatchMalformed
 
 
 current: Final[ContextVar[Visit]] = ContextVar("visit")
