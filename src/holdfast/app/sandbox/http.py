@@ -232,8 +232,8 @@ def create_sandbox(
     async def require_secret(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         if handler.opt.get("public"):
             return
-        given = connection.headers.get("authorization", "").removeprefix("Bearer ")
-        if not hmac.compare_digest(given.encode(), secret.encode()):
+        given = connection.headers.get("authorization", "")
+        if not hmac.compare_digest(given.encode(), f"Bearer {secret}".encode()):
             raise NotAuthorizedException("Send the sandbox's secret as Authorization: Bearer.")
 
     return Litestar(
