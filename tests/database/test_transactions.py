@@ -61,7 +61,9 @@ async def test_a_connection_that_breaks_before_commit_did_nothing_and_the_next_o
 async def test_idle_connections_that_the_server_ended_are_not_used(database: Database, superuser_url: str) -> None:
     await asyncio.gather(*(count(database) for _ in range(5)))
     async with await psycopg.AsyncConnection.connect(superuser_url) as superuser:
-        await superuser.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'test'")
+        await superuser.set_autocommit(True)
+        # With a time, it waits until each is gone.
+        await superuser.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'test'")
     assert await asyncio.gather(*(count(database) for _ in range(5))) == [0] * 5
 
 

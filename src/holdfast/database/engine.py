@@ -48,6 +48,7 @@ class Database:
             isolation_level=None,
         )
         self._name = name
+        self._opened: list[psycopg.AsyncConnection[Any]] = []
         event.listen(self._engine.sync_engine, "checkout", _refuse_a_dead_connection)
 
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
@@ -59,10 +60,16 @@ class Database:
             keepalives_idle=30,
             tcp_user_timeout=10_000,
         )
-        if connection.info.server_version >= _TRANSACTION_TIMEOUT_SINCE and not self._patient:
-            await connection.set_autocommit(True)
-            await connection.execute(f"SET transaction_timeout = {TRANSACTION_TIMEOUT_MS}")
-            await connection.set_autocommit(False)
+        try:
+            if connection.info.server_version >= _TRANSACTION_TIMEOUT_SINCE and not self._patient:
+                await connection.set_autocommit(True)
+                await connection.execute(f"SET transaction_timeout = {TRANSACTION_TIMEOUT_MS}")
+                await connection.set_autocommit(False)
+        except BaseException:
+            # Cancelled here, nobody else knows of it.
+            await connection.close()
+            raise
+        self._opened = [*(each for each in self._opened if not each.closed), connection]
         return connection
 
     @asynccontextmanager
@@ -121,8 +128,10 @@ class Database:
             await connection.close()
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, also those that the pool lost sight of when whoever waited for them was cancelled."""
         await self._engine.dispose()
+        for connection in self._opened:
+            await connection.close()
 
 
 async def _commit_shielded(connection: AsyncConnection) -> None:
