@@ -54,8 +54,8 @@ class Cache:
 
     async def delete_surely(self, *groups: str) -> None:
         """Delete, as soon as Redis can be reached: what followers of the event log do."""
-        while not await self.delete(*groups):
-            await asyncio.sleep(PAUSE_S)  # noqa: ASYNC110 - another process says when Redis is back.
+        while not await self.delete(*groups):  # noqa: ASYNC110 - nothing tells when Redis is back.
+            await asyncio.sleep(PAUSE_S)
 
     async def _read(self, key: str) -> tuple[bytes, bytes | None]:
         """The generation of the key's group, empty where it cannot be known, and the value where there is one of that generation."""
