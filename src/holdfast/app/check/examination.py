@@ -11,7 +11,7 @@ from psycopg import IsolationLevel, sql
 from psycopg.rows import dict_row
 
 from holdfast.app.check.forbidden import try_forbidden
-from holdfast.app.check.invariants import APPEND_ONLY, LIMITS, Invariant, invariants, known_states
+from holdfast.app.check.invariants import APPEND_ONLY, LIMITS, SETTLED_GRACE, Invariant, invariants, known_states
 from holdfast.app.check.settled import Statement, ask_gateways
 from holdfast.app.faults import Fault
 from holdfast.payments.gateway import Gateway
@@ -59,11 +59,18 @@ class Examination(Struct, frozen=True):
         return [finding.name for finding in self.findings if not finding.holds]
 
 
-async def examine(url: str, *, consumers: Sequence[str] = (), gateways: Sequence[Gateway] = (), test_clock: bool = False) -> Examination:
+async def examine(
+    url: str,
+    *,
+    consumers: Sequence[str] = (),
+    gateways: Sequence[Gateway] = (),
+    settled_grace: timedelta = SETTLED_GRACE,
+    test_clock: bool = False,
+) -> Examination:
     """Ask all invariants of a database, as the program's own role. Raises Fault where it cannot be opened.
 
-    ``consumers``: who reads the event log. ``gateways``: whose own books are compared with ours. ``test_clock``: a clock that tests can
-    move is no violation.
+    ``consumers``: who reads the event log. ``gateways``: whose own books are compared with ours, but for what moved within
+    ``settled_grace``. ``test_clock``: a clock that tests can move is no violation.
     """
     try:
         connection = await psycopg.AsyncConnection.connect(
@@ -82,6 +89,7 @@ async def examine(url: str, *, consumers: Sequence[str] = (), gateways: Sequence
             **LIMITS,
             **known_states(),
             **settled.parameters(),
+            "settled_grace": settled_grace,
             "append_only": list(APPEND_ONLY),
             "consumers": list(consumers),
             "test_clock": test_clock,

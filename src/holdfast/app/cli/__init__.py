@@ -7,11 +7,14 @@ import typer
 
 from holdfast.app.cli.check import check
 from holdfast.app.cli.create_admin import create_admin
+from holdfast.app.cli.demo import demo
 from holdfast.app.cli.docs import docs
+from holdfast.app.cli.import_gtfs import import_gtfs
 from holdfast.app.cli.lint import lint
 from holdfast.app.cli.migrate import migrate
 from holdfast.app.cli.sandbox import sandbox
 from holdfast.app.cli.serve import serve
+from holdfast.app.cli.simulate import simulate
 from holdfast.app.cli.test import run_tests
 from holdfast.app.cli.up import up
 from holdfast.app.cli.worker import worker
@@ -31,10 +34,13 @@ _PASS_ON = {"ignore_unknown_options": True, "help_option_names": []}
 
 commands.command()(up)
 commands.command()(create_admin)
+commands.command("import-gtfs")(import_gtfs)
+commands.command()(simulate)
 commands.command()(check)
 commands.command(rich_help_panel="For deployments")(serve)
 commands.command(rich_help_panel="For deployments")(worker)
 commands.command(rich_help_panel="For deployments")(migrate)
+commands.command(hidden=True)(demo)
 commands.command(rich_help_panel="For developers")(sandbox)
 commands.command("test", rich_help_panel="For developers", context_settings=_PASS_ON)(run_tests)
 commands.command(rich_help_panel="For developers")(lint)
