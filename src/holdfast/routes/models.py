@@ -14,7 +14,7 @@ from holdfast.common.money import Amount
 from holdfast.database.base import Base
 from holdfast.stations import Station, StationId
 
-NAME_LENGTH_MAX = 400
+NAME_LENGTH_MAX = 500
 CODE_LENGTH_MAX = 50
 STATIONS_MIN = 2
 STATIONS_MAX = 300
@@ -36,8 +36,8 @@ class RouteTable(Base):
     __tablename__ = "routes"
     __table_args__ = (
         CheckConstraint("name_ar IS NOT NULL OR name_en IS NOT NULL", name="has_a_name"),
-        CheckConstraint("length(name_ar) BETWEEN 1 AND 400", name="name_ar"),
-        CheckConstraint("length(name_en) BETWEEN 1 AND 400", name="name_en"),
+        CheckConstraint("length(name_ar) BETWEEN 1 AND 500", name="name_ar"),
+        CheckConstraint("length(name_en) BETWEEN 1 AND 500", name="name_en"),
         CheckConstraint("length(code) BETWEEN 1 AND 50", name="code"),
         CheckConstraint("usual_seats BETWEEN 1 AND 60", name="usual_seats"),
         CheckConstraint("base_fare BETWEEN 0 AND 100000000", name="base_fare"),

@@ -57,7 +57,9 @@ class StationRegistry:
         Whether a station is in service is ours to say, so the feed does not change it.
         """
         known = await repository.lock_of_feed(tx, [draft.feed_code for draft in drafts])
-        created = [_made(draft) for draft in drafts if draft.feed_code not in known]
+        new = [draft for draft in drafts if draft.feed_code not in known]
+        # Lists go by id, and so in the order of the feed.
+        created = [_made(station_id, draft) for station_id, draft in zip(sorted(StationId.new() for _ in new), new, strict=True)]
         pairs = [(known[draft.feed_code], _told(known[draft.feed_code], draft)) for draft in drafts if draft.feed_code in known]
         changed = [(before, after) for before, after in pairs if before != after]
         await repository.insert(tx, created)
@@ -94,9 +96,9 @@ def _facts(station: Station) -> dict[str, object]:
     return {"latitude": station.latitude, "longitude": station.longitude, "zone": station.zone, "is_active": station.is_active}
 
 
-def _made(draft: StationDraft) -> Station:
+def _made(station_id: StationId, draft: StationDraft) -> Station:
     return Station(
-        id=StationId.new(),
+        id=station_id,
         name_ar=draft.name_ar,
         name_en=draft.name_en,
         latitude=draft.latitude,

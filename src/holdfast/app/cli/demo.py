@@ -1,0 +1,20 @@
+"""``holdfast demo``, which ``up --demo`` runs."""
+
+
+def demo() -> None:
+    """Put a small city in, so that there is something to sell at once."""
+    import asyncio
+
+    from holdfast.app.demo import put_city
+    from holdfast.app.settings import settings_of
+    from holdfast.database import Database
+
+    async def run() -> None:
+        database = Database(settings_of().database_url, connections=2, name="holdfast demo", patient=True)
+        try:
+            imported = await put_city(database)
+        finally:
+            await database.close()
+        print(f"{imported.routes} routes over {imported.stations} stations are in service.")
+
+    asyncio.run(run())
