@@ -7,6 +7,8 @@ from holdfast.payments import outcomes
 from holdfast.payments import repository as payments
 from holdfast.payments.models import PaidFor
 from holdfast.payouts import repository as payouts
+from holdfast.payouts import service as payouts_service
+from holdfast.sessions import repository as sessions
 
 
 async def _nothing_was_paid_before(_tx: object, _kind: str, payable_ids: list[object]) -> dict[object, PaidFor]:
@@ -57,12 +59,24 @@ CONTROLS.update(
         ),
         # A transaction is booked as often as somebody asks for it.
         "ledger.without_id": lambda: Control(edits=[(ledger.SQL.post, "ON CONFLICT DO NOTHING", "")], ddl=_POSTS_TWICE),
-        # Whoever decides on a payout neither locks its session nor looks at its state again.
-        "payouts.without_state": lambda: Control(
+        # Whoever decides on a payout locks neither its session nor the payments, and takes the state as it was first seen.
+        "payouts.without_locks": lambda: Control(
             edits=[
+                (sessions.SQL.lock, "FOR NO KEY UPDATE OF s", ""),
+                (payments.SQL.lock_kept, "FOR NO KEY UPDATE", ""),
                 (payouts.SQL.approve, "AND status = 'PENDING'", ""),
                 (payouts.SQL.pay, "AND status = 'APPROVED'", ""),
             ],
+        ),
+        # A session can be asked for as often as one likes.
+        "payouts.without_one_live": lambda: Control(
+            edits=[(payouts.SQL.insert, "ON CONFLICT (session_id) WHERE status <> 'REJECTED' DO NOTHING", "")],
+            ddl=["DROP INDEX driver_payouts_one_live_idx"],
+        ),
+        # Nobody looks at who asked.
+        "payouts.without_four_eyes": lambda: Control(
+            attributes=[(payouts_service, "forbid_own", lambda _actor, _payout: None)],
+            ddl=["ALTER TABLE driver_payouts DROP CONSTRAINT driver_payouts_four_eyes"],
         ),
     }
 )

@@ -140,7 +140,9 @@ class ThingPayable:
 
 
 @dataclass
-class _Program:
+class FewRoutes:
+    """A program of some modules' routes, whose access tokens say who one is."""
+
     settings: Settings
     routers: Sequence[Router]
     root_routers: Sequence[Router] = ()
@@ -290,7 +292,7 @@ async def open_till(database: Database, owner: Database, directory: Path) -> Asy
     async with serving(app) as sandbox_url:
         gateway = SandboxGateway(sandbox_url, SECRET, timeout_s=TIMEOUT_S)
         payments = module.build(database, payables, Gateways(gateway))
-        program = _Program(Settings(_env_file=None), [payments.router])  # type: ignore[call-arg]
+        program = FewRoutes(Settings(_env_file=None), [payments.router])  # type: ignore[call-arg]
         async with serving(create_app(program), edge), httpx.AsyncClient(base_url=f"{edge_url}/api/v1", trust_env=False) as client:
             till = Till(database, payments, payable, payables, gateway, edge_url, sandbox_url, client, Outcomes(database, payables))
             yield till

@@ -159,9 +159,14 @@ class PayoutService:
         assert session is not None
         payout = await repository.get(tx, payout_id)
         assert payout is not None
-        if actor.id in (payout.requested_by, payout.driver_id):
-            raise OwnPayout
+        forbid_own(actor, payout)
         return payout, session
+
+
+def forbid_own(actor: Actor, payout: Payout) -> None:
+    """Four eyes: neither who asked nor who gets the money decides. Raises OwnPayout."""
+    if actor.id in (payout.requested_by, payout.driver_id):
+        raise OwnPayout
 
 
 def _worth_paying(takings: Sequence[Takings]) -> Takings:

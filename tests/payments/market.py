@@ -1,0 +1,85 @@
+"""Real sessions and real bookings, paid for through the sandbox: what payouts and reports are tried on."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+from tests.payments.till import SECRET, TIMEOUT_S, FewRoutes
+from tests.servers import serving
+from tests.shop import Shop, fresh_key
+
+from holdfast.app.http import create_app
+from holdfast.app.sandbox.http import create_sandbox
+from holdfast.bookings.models import PAYABLE_KIND, Booking, HeldBooking
+from holdfast.common.actor import Actor, Role
+from holdfast.config import Settings
+from holdfast.database import Database
+from holdfast.ledger import Account, balance
+from holdfast.payments import Method, PaymentState, module
+from holdfast.payments.gateway import Gateways
+from holdfast.payments.gateways.sandbox import SandboxGateway
+from holdfast.payments.outcomes import PaymentAnswer
+from holdfast.payments.payable import Payables
+from holdfast.payouts import module as payouts_module
+from holdfast.payouts.sessions import SoldSessions
+from holdfast.reports import module as reports_module
+from holdfast.sessions.models import Session
+
+
+class Market:
+    """A shop whose seats are paid for."""
+
+    def __init__(self, database: Database, gateway: SandboxGateway) -> None:
+        self.database = database
+        self.shop = Shop(database)
+        payables = Payables()
+        self.payments = module.build(database, payables, Gateways(gateway))
+        payables.add(PAYABLE_KIND, self.shop.bookings.payable)
+        self.payouts = payouts_module.build(database, SoldSessions(self.shop.sessions.service))
+        self.reports = reports_module.build(database)
+
+    async def sell(self, session: Session, seats: int = 1, token: str = "tok_success") -> tuple[Actor, HeldBooking]:
+        """Somebody buys seats."""
+        passenger = await self.shop.person()
+        booking = await self.shop.hold(passenger, session, seats)
+        answer = await self.pay(passenger, booking, token)
+        assert answer.payment.status is PaymentState.SUCCESS
+        return passenger, booking
+
+    async def pay(self, passenger: Actor, booking: HeldBooking, token: str = "tok_success") -> PaymentAnswer:
+        return await self.payments.service.pay(passenger, fresh_key(), (PAYABLE_KIND, booking.id), Method.CARD, token)
+
+    async def cancel(self, passenger: Actor, booking: HeldBooking) -> Booking:
+        await self.shop.bookings.service.cancel(passenger, None, booking.id)
+        return await self.shop.booking(booking.id)
+
+    async def close(self, session: Session) -> None:
+        """The driver leaves."""
+        await self.shop.sessions.service.close(Actor(session.driver_id, Role.DRIVER), None, session.id)
+
+    async def has(self, account: Account) -> int:
+        """What an account has, in piastres."""
+        async with self.database.reading() as tx:
+            amounts = await balance(tx, account)
+        assert [amount.currency for amount in amounts] in ([], ["EGP"])
+        return amounts[0].minor if amounts else 0
+
+
+@asynccontextmanager
+async def open_market(database: Database, directory: Path) -> AsyncIterator[Market]:
+    app = create_sandbox(directory / "sandbox.sqlite3", SECRET, None, late_s=0.2, silence_s=TIMEOUT_S * 2)
+    async with serving(app) as url:
+        market = Market(database, SandboxGateway(url, SECRET, timeout_s=TIMEOUT_S))
+        await market.shop.open()
+        yield market
+        await market.payments.close()
+        await market.shop.redis.close()
+
+
+@asynccontextmanager
+async def over_http(market: Market) -> AsyncIterator[httpx.AsyncClient]:
+    """Payouts and reports behind the edge."""
+    program = FewRoutes(Settings(_env_file=None), [market.payouts.router, market.reports.router])  # type: ignore[call-arg]
+    async with serving(create_app(program)) as url, httpx.AsyncClient(base_url=f"{url}/api/v1", trust_env=False) as client:
+        yield client

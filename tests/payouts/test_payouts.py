@@ -1,0 +1,276 @@
+"""Paying drivers for their sessions."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import psycopg
+import pytest
+from sqlalchemy import text
+from tests.controls import without
+from tests.payments import guards
+from tests.payments.market import Market, over_http
+from tests.payments.till import signed_in
+from tests.shop import FARE, FEE, FIRST_PAGE, fresh_key
+
+from holdfast.common.actor import Actor, Role
+from holdfast.common.errors import Refusal
+from holdfast.idempotency import IdempotencyKey
+from holdfast.ledger import FEES, PAYOUTS_DUE, Account
+from holdfast.payouts.errors import NothingToPayOut, OwnPayout, PayoutAskedAlready, PayoutUnknown, SessionNotClosed, SessionNotReady
+from holdfast.payouts.models import Payout, PayoutId
+from holdfast.payouts.states import PAYOUT, PayoutState
+from holdfast.sessions.errors import SessionUnknown
+from holdfast.sessions.models import Session, SessionId
+
+assert guards
+
+
+def driver_of(session: Session) -> Actor:
+    return Actor(session.driver_id, Role.DRIVER)
+
+
+async def ask(market: Market, session: Session) -> Payout:
+    return await market.payouts.service.ask(driver_of(session), fresh_key(), session.id)
+
+
+async def departed(market: Market, *seats: int) -> Session:
+    """A session that left with somebody on each of these seats."""
+    session = await market.shop.session(sum(seats))
+    for taken in seats:
+        await market.sell(session, taken)
+    await market.close(session)
+    return session
+
+
+async def test_a_driver_is_paid_what_the_session_earned(market: Market) -> None:
+    session = await market.shop.session(3)
+    await market.sell(session, 2)
+    await market.sell(session, 1)
+    asked = await ask(market, session)
+    assert (asked.status, asked.gross_amount, asked.service_fees, asked.net_amount) == (
+        PayoutState.PENDING,
+        3 * FARE + 2 * FEE,
+        2 * FEE,
+        3 * FARE,
+    )
+    admin, other_admin = await market.shop.person(Role.ADMIN), await market.shop.person(Role.ADMIN)
+    with pytest.raises(SessionNotClosed):
+        await market.payouts.service.approve(admin, fresh_key(), asked.id)
+    await market.close(session)
+    approved = await market.payouts.service.approve(admin, fresh_key(), asked.id)
+    assert (approved.status, approved.approved_by_admin, approved.net_amount) == (PayoutState.APPROVED, admin.id, 3 * FARE)
+    earned = Account.payee(session.driver_id)
+    assert (await market.has(earned), await market.has(PAYOUTS_DUE)) == (0, 3 * FARE)
+    paid = await market.payouts.service.pay(other_admin, fresh_key(), asked.id)
+    assert (paid.status, paid.paid_by_admin) == (PayoutState.PAID, other_admin.id)
+    assert (await market.has(PAYOUTS_DUE), await market.has(Account.bank()), await market.has(FEES)) == (0, 3 * FARE, 2 * FEE)
+    async with market.database.reading() as tx:
+        told = await tx.value(text("SELECT array_agg(action ORDER BY position) FROM audit_logs WHERE action LIKE 'payout.%'"))
+        events = await tx.value(text("SELECT array_agg(name ORDER BY position) FROM events WHERE subject_kind = 'payout'"))
+    assert told == ["payout.requested", "payout.approved", "payout.paid"]
+    assert events == ["PayoutRequested", "PayoutApproved", "PayoutPaid"]
+
+
+async def test_what_was_cancelled_after_asking_is_not_paid_out(market: Market) -> None:
+    session = await market.shop.session(3)
+    passenger, booking = await market.sell(session, 1)
+    await market.sell(session, 2)
+    asked = await ask(market, session)
+    assert asked.net_amount == 3 * FARE
+    await market.cancel(passenger, booking)
+    await market.close(session)
+    approved = await market.payouts.service.approve(await market.shop.person(Role.ADMIN), fresh_key(), asked.id)
+    # The fare went back, the fee was kept: it is in the gross amount, and in the fees.
+    assert (approved.gross_amount, approved.service_fees, approved.net_amount) == (2 * FARE + 2 * FEE, 2 * FEE, 2 * FARE)
+    assert await market.has(Account.payee(session.driver_id)) == 0
+
+
+async def test_only_full_and_closed_sessions_are_asked_for(market: Market) -> None:
+    session = await market.shop.session(3)
+    await market.sell(session, 1)
+    with pytest.raises(SessionNotReady):
+        await ask(market, session)
+    await market.close(session)
+    assert (await ask(market, session)).net_amount == FARE
+
+
+async def test_a_cancelled_session_is_not_paid_out(market: Market) -> None:
+    session = await market.shop.session(1)
+    await market.sell(session, 1)
+    await market.shop.sessions.service.cancel(driver_of(session), None, session.id, None)
+    with pytest.raises(SessionNotReady):
+        await ask(market, session)
+
+
+async def test_only_the_driver_asks(market: Market) -> None:
+    session = await departed(market, 1)
+    for asker, session_id in (
+        (await market.shop.driver(), session.id),
+        (driver_of(session), SessionId.new()),
+    ):
+        with pytest.raises(SessionUnknown):
+            await market.payouts.service.ask(asker, fresh_key(), session_id)
+
+
+async def test_a_session_without_passengers_earned_nothing(market: Market) -> None:
+    session = await market.shop.session(3)
+    await market.close(session)
+    with pytest.raises(NothingToPayOut):
+        await ask(market, session)
+
+
+async def test_a_rejected_payout_can_be_asked_for_again(market: Market) -> None:
+    session = await departed(market, 1)
+    asked = await ask(market, session)
+    with pytest.raises(PayoutAskedAlready):
+        await ask(market, session)
+    admin = await market.shop.person(Role.ADMIN)
+    rejected = await market.payouts.service.reject(admin, fresh_key(), asked.id, "The account is not yours.")
+    assert (rejected.status, rejected.reject_reason) == (PayoutState.REJECTED, "The account is not yours.")
+    async with market.database.reading() as tx:
+        kept = await tx.value(text("SELECT string_agg(coalesce(after::text, ''), '') FROM audit_logs"))
+        assert "account" not in kept
+    again = await ask(market, session)
+    assert (await market.payouts.service.approve(admin, fresh_key(), again.id)).status is PayoutState.APPROVED
+
+
+async def test_the_same_key_answers_the_same(market: Market) -> None:
+    session, key = await departed(market, 1), fresh_key()
+    first = await market.payouts.service.ask(driver_of(session), key, session.id)
+    again = IdempotencyKey(key.text, key.fingerprint)
+    assert await market.payouts.service.ask(driver_of(session), again, session.id) == first
+    assert again.replayed
+
+
+async def test_lists_show_drivers_their_own_and_admins_all(market: Market) -> None:
+    first, second = await departed(market, 1), await departed(market, 1)
+    asked = [await ask(market, first), await ask(market, second)]
+    own = await market.payouts.service.list_own(driver_of(first), FIRST_PAGE)
+    assert list(own.rows) == [asked[0]]
+    admin = await market.shop.person(Role.ADMIN)
+    assert list((await market.payouts.service.list_all(admin, FIRST_PAGE)).rows) == asked[::-1]
+    assert list((await market.payouts.service.list_all(admin, FIRST_PAGE, status=PayoutState.PAID)).rows) == []
+    async with market.database.reading() as tx:
+        seen = await tx.value(text("SELECT count(*) FROM audit_logs WHERE action = 'payout.viewed' AND actor_id = :admin"), admin=admin.id)
+    assert seen == 2
+
+
+Decision = Callable[[Market, Actor, PayoutId], Awaitable[Payout]]
+DECISIONS: dict[PayoutState, Decision] = {
+    PayoutState.APPROVED: lambda market, actor, payout_id: market.payouts.service.approve(actor, fresh_key(), payout_id),
+    PayoutState.PAID: lambda market, actor, payout_id: market.payouts.service.pay(actor, fresh_key(), payout_id),
+    PayoutState.REJECTED: lambda market, actor, payout_id: market.payouts.service.reject(actor, fresh_key(), payout_id, "No."),
+}
+WAYS: dict[PayoutState, tuple[PayoutState, ...]] = {
+    PayoutState.PENDING: (),
+    PayoutState.APPROVED: (PayoutState.APPROVED,),
+    PayoutState.PAID: (PayoutState.APPROVED, PayoutState.PAID),
+    PayoutState.REJECTED: (PayoutState.REJECTED,),
+}
+
+
+async def test_every_pair_of_states_moves_as_the_table_says(market: Market) -> None:
+    admin = await market.shop.person(Role.ADMIN)
+    for start, way in WAYS.items():
+        for end, decide in DECISIONS.items():
+            payout = await ask(market, await departed(market, 1))
+            for step in way:
+                await DECISIONS[step](market, admin, payout.id)
+            if PAYOUT.allows(start, end):
+                assert (await decide(market, admin, payout.id)).status is end
+                continue
+            with pytest.raises(PAYOUT.refusals[start]):
+                await decide(market, admin, payout.id)
+
+
+async def test_an_unknown_payout_is_not_found(market: Market) -> None:
+    admin = await market.shop.person(Role.ADMIN)
+    for decide in DECISIONS.values():
+        with pytest.raises(PayoutUnknown):
+            await decide(market, admin, PayoutId.new())
+
+
+@pytest.mark.parametrize("guard", [None, "payouts.without_four_eyes"], ids=["guarded", "control"])
+async def test_nobody_decides_on_a_payout_of_their_own(market: Market, owner_url: str, guard: str | None) -> None:
+    """The driver has become an admin since."""
+    session = await departed(market, 1)
+    asked = await ask(market, session)
+    themselves = Actor(session.driver_id, Role.ADMIN)
+    async with without(guard, owner_url):
+        if guard is not None:
+            assert (await market.payouts.service.approve(themselves, fresh_key(), asked.id)).status is PayoutState.APPROVED
+            return
+        for decide in DECISIONS.values():
+            with pytest.raises(OwnPayout):
+                await decide(market, themselves, asked.id)
+
+
+async def test_the_database_refuses_it_too(market: Market) -> None:
+    session = await departed(market, 1)
+    asked = await ask(market, session)
+    with pytest.raises(psycopg.errors.CheckViolation, match="driver_payouts_four_eyes"):
+        async with market.database.transaction() as tx:
+            await tx.run(
+                text(
+                    "UPDATE driver_payouts SET status = 'APPROVED', approved_by_admin = driver_id, approved_at = business_now()"
+                    " WHERE id = :id"
+                ),
+                id=asked.id,
+            )
+
+
+@pytest.mark.parametrize("guard", [None, "payouts.without_one_live"], ids=["guarded", "control"])
+async def test_many_requests_are_one_payout(market: Market, owner_url: str, guard: str | None) -> None:
+    session = await departed(market, 1)
+    async with without(guard, owner_url):
+        answers = await asyncio.gather(*(ask(market, session) for _ in range(8)), return_exceptions=True)
+    asked = [answer for answer in answers if isinstance(answer, Payout)]
+    assert all(isinstance(answer, Payout | PayoutAskedAlready) for answer in answers), answers
+    assert len(asked) == 1 if guard is None else len(asked) > 1
+
+
+@pytest.mark.parametrize("guard", [None, "payouts.without_locks"], ids=["guarded", "control"])
+@pytest.mark.parametrize("step", [PayoutState.APPROVED, PayoutState.PAID])
+async def test_of_many_admins_one_decides(market: Market, owner_url: str, step: PayoutState, guard: str | None) -> None:
+    admins = [await market.shop.person(Role.ADMIN) for _ in range(8)]
+    payout = await ask(market, await departed(market, 1))
+    if step is PayoutState.PAID:
+        await DECISIONS[PayoutState.APPROVED](market, admins[0], payout.id)
+    async with without(guard, owner_url):
+        answers = await asyncio.gather(*(DECISIONS[step](market, admin, payout.id) for admin in admins), return_exceptions=True)
+    assert all(isinstance(answer, Payout | Refusal) for answer in answers), answers
+    decided = [answer for answer in answers if isinstance(answer, Payout)]
+    assert len(decided) == 1 if guard is None else len(decided) > 1
+    # Booked once all the same: the id of the transaction is the payout's.
+    assert await market.has(Account.bank() if step is PayoutState.PAID else PAYOUTS_DUE) == FARE
+
+
+async def test_over_http_each_role_has_its_part(market: Market) -> None:
+    session = await departed(market, 2)
+    driver, admin = driver_of(session), await market.shop.person(Role.ADMIN)
+    async with over_http(market) as client:
+        for stranger in (admin, await market.shop.person()):
+            assert (await client.post("/payouts", json={"sessionId": str(session.id)}, headers=signed_in(stranger))).status_code == 403
+        asked = await client.post("/payouts", json={"sessionId": str(session.id)}, headers=signed_in(driver))
+        assert asked.status_code == 201, asked.text
+        assert b'"grossAmount":21.00' in asked.content
+        path = f"/payouts/{asked.json()['id']}"
+        for decision in ("approve", "pay"):
+            assert (await client.post(f"{path}/{decision}", headers=signed_in(driver))).status_code == 403
+        assert (await client.post(f"{path}/reject", json={"reason": " "}, headers=signed_in(admin))).status_code == 422
+        missing_key = await client.post(f"{path}/approve", headers={"Authorization": signed_in(admin)["Authorization"]})
+        assert missing_key.json()["code"] == "idempotency_key_missing"
+        headers = signed_in(admin)
+        approved = await client.post(f"{path}/approve", headers=headers)
+        assert (approved.status_code, approved.json()["status"], approved.json()["approvedByAdmin"]) == (200, "APPROVED", str(admin.id))
+        repeated = await client.post(f"{path}/approve", headers=headers)
+        assert (repeated.json(), repeated.headers["idempotency-replayed"]) == (approved.json(), "true")
+        again = await client.post(f"{path}/approve", headers=signed_in(admin))
+        assert (again.status_code, again.json()["code"]) == (409, "payout_approved")
+        paid = await client.post(f"{path}/pay", headers=signed_in(admin))
+        assert (paid.status_code, paid.json()["status"]) == (200, "PAID")
+        own = (await client.get("/payouts/my", headers=signed_in(driver))).json()["data"]
+        assert own == [paid.json()]
+        everybody = await client.get("/payouts?status=PAID", headers=signed_in(admin))
+        assert everybody.json()["data"] == own
+        assert (await client.get("/payouts", headers=signed_in(driver))).status_code == 403
