@@ -33,7 +33,7 @@ from holdfast.app.faults import Fault
 from holdfast.app.leash import leashed
 
 STATE = Path("/var/lib/holdfast")
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 20.0
 _POLL_S = 0.02
 _SOCKET = ".s.PGSQL.5432"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from holdfast.app.faults import Fault
 
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 15.0
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 10.0
