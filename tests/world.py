@@ -3,9 +3,10 @@
 import asyncio
 import itertools
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,6 +15,7 @@ import aiohttp
 from tests.servers import free_port, serving
 from tests.shop import Shop
 
+from holdfast.app.check import examine
 from holdfast.app.http import create_app
 from holdfast.app.sandbox.http import create_sandbox
 from holdfast.app.settings import load_settings
@@ -21,6 +23,8 @@ from holdfast.app.wiring import Program, build_program
 from holdfast.app.worker import run_program
 from holdfast.auth.challenges import Invitations
 from holdfast.auth.sign_ins import SignInsOfPeople
+from holdfast.payments.gateway import Gateway
+from holdfast.payments.gateways.sandbox import SandboxGateway
 from holdfast.users import People
 from holdfast.vault import Vault
 
@@ -74,6 +78,7 @@ class World:
     program: Program
     shop: Shop
     http: aiohttp.ClientSession
+    gateways: Sequence[Gateway]
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(10_000))
 
     async def ask(self, method: str, path: str, body: object = None, **headers: str) -> Answer:
@@ -131,6 +136,21 @@ class World:
             while not await condition():  # noqa: ASYNC110 - what is waited for happens in the database.
                 await asyncio.sleep(0.02)
 
+    async def assert_all_is_well(self) -> None:
+        """Every invariant holds, as soon as what is under way has come to its end."""
+        broken: list[str] = []
+
+        async def is_well() -> bool:
+            settings = self.program.settings
+            found = await examine(settings.database_url, gateways=self.gateways, settled_grace=timedelta(0), test_clock=True)
+            broken[:] = [f"{finding.name}: {finding.rows}" for finding in found.findings if not finding.holds]
+            return not broken
+
+        try:
+            await self.until(is_well)
+        except TimeoutError:
+            raise AssertionError("\n".join(broken)) from None
+
 
 @asynccontextmanager
 async def open_world(database_url: str, redis_url: str, directory: Path, *, worker: bool = True, **settings: str) -> AsyncIterator[World]:
@@ -151,14 +171,16 @@ async def open_world(database_url: str, redis_url: str, directory: Path, *, work
     )
     async with serving(sandbox) as gateway_url:
         loaded = loaded.model_copy(update={"sandbox_gateway_url": gateway_url})
+        gateway = SandboxGateway(gateway_url, loaded.sandbox_gateway_secret.get_secret_value())
         program = build_program(loaded)
         shop = Shop(program.database)
         await shop.open()
         working = asyncio.create_task(run_program(build_program(loaded))) if worker else None
         async with serving(create_app(program), listener) as base_url, aiohttp.ClientSession() as http:
             try:
-                yield World(base_url, program, shop, http)
+                yield World(base_url, program, shop, http, [gateway])
             finally:
                 if working is not None:
                     working.cancel()
                     await asyncio.gather(working, return_exceptions=True)
+                await gateway.close()

@@ -36,6 +36,7 @@ async def test_a_seat_is_sold_and_its_driver_is_paid(world: World) -> None:
         return any(row["type"] == "BOOKING_CONFIRMED" for row in inbox.body["data"])
 
     await world.until(told)
+    await world.assert_all_is_well()
 
 
 async def test_a_cancelled_seat_goes_back_and_so_does_its_fare(world: World) -> None:
@@ -62,6 +63,7 @@ async def test_a_called_off_session_refunds_everybody_in_full(world: World) -> N
         return states == ["REFUNDED"] * 3
 
     await world.until(refunded)
+    await world.assert_all_is_well()
 
 
 async def test_a_declined_card_keeps_the_hold_and_another_try_confirms(world: World) -> None:
@@ -85,3 +87,4 @@ async def test_a_charge_that_nobody_answered_is_asked_for_until_it_is_known(worl
         return bool((await passenger.get(f"/bookings/{held.body['bookingId']}")).body["status"] == "CONFIRMED")
 
     await world.until(confirmed)
+    await world.assert_all_is_well()
