@@ -133,7 +133,7 @@ class World:
     async def until(self, condition: Callable[[], Awaitable[bool]]) -> None:
         """Wait until something is true, at most 20 s."""
         async with asyncio.timeout(PATIENCE_S):
-            while not await condition():  # noqa: ASYNC110 - what is waited for happens in the database.
+            while not await condition():
                 await asyncio.sleep(0.02)
 
     async def assert_all_is_well(self) -> None:

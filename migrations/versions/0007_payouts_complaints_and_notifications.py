@@ -100,7 +100,8 @@ def _create_payouts() -> None:
             CONSTRAINT driver_payouts_approved CHECK (
                 (status IN ('APPROVED', 'PAID')) = (approved_by_admin IS NOT NULL)
                 AND (approved_by_admin IS NOT NULL) = (approved_at IS NOT NULL)),
-            CONSTRAINT driver_payouts_paid CHECK ((status = 'PAID') = (paid_at IS NOT NULL) AND (paid_at IS NOT NULL) = (paid_by_admin IS NOT NULL)),
+            CONSTRAINT driver_payouts_paid CHECK (
+                (status = 'PAID') = (paid_at IS NOT NULL) AND (paid_at IS NOT NULL) = (paid_by_admin IS NOT NULL)),
             CONSTRAINT driver_payouts_rejected CHECK (
                 (status = 'REJECTED') = (rejected_at IS NOT NULL) AND (rejected_at IS NOT NULL) = (rejected_by_admin IS NOT NULL)),
             CONSTRAINT driver_payouts_reject_reason CHECK (

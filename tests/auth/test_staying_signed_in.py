@@ -182,7 +182,7 @@ async def test_who_logs_out_is_out_at_once_and_only_here(door: FrontDoor, by: st
 async def _until_refused(door: FrontDoor, token: str) -> float:
     started = time.monotonic()
     async with asyncio.timeout(10):
-        while await _is_let_in(door, token):  # noqa: ASYNC110 - what is waited for is another process's poll.
+        while await _is_let_in(door, token):
             await asyncio.sleep(0.01)
     return time.monotonic() - started
 

@@ -101,7 +101,7 @@ async def test_it_is_found_again_when_it_is_back(redis_url: str, redis: Redis) -
     assert await cache.get_or_load("routes:one", TTL, _loaded, str) == "loaded"
     assert [link.is_up] == [False]
     async with asyncio.timeout(5):
-        while not await link.ask(lambda client: client.ping(), otherwise=False):  # noqa: ASYNC110 - nothing else tells that it is back.
+        while not await link.ask(lambda client: client.ping(), otherwise=False):
             await asyncio.sleep(0.02)
     assert link.is_up
     # No answer of before is taken for one of now.

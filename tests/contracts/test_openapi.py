@@ -13,6 +13,8 @@ import msgspec
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
+from schemathesis.core.result import Ok
+from schemathesis.pytest.lazy import get_all_tests
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from tests.clusters import Cluster
 from tests.world import Person, World, open_world
@@ -133,18 +135,19 @@ def try_out(case: schemathesis.Case[Any], town: Town) -> None:
     )
 
 
-def examples(count: int) -> settings:
-    return settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+OPERATIONS = [(method.upper(), path) for path, methods in DOCUMENT["paths"].items() for method in methods]
 
 
-@SCHEMA.parametrize()
-@examples(5)
-def test_the_program_does_what_the_document_says(case: schemathesis.Case[Any], town: Town) -> None:
-    try_out(case, town)
+@pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=lambda value: value)
+def test_the_program_does_what_the_document_says(method: str, path: str, town: Town, request: pytest.FixtureRequest) -> None:
+    def attempt(case: schemathesis.Case[Any]) -> None:
+        try_out(case, town)
 
-
-@pytest.mark.slow
-@SCHEMA.parametrize()
-@examples(100)
-def test_the_program_does_what_the_document_says_again_and_again(case: schemathesis.Case[Any], town: Town) -> None:
-    try_out(case, town)
+    # Built here and not by ``SCHEMA.parametrize``, which would take half a minute whenever any test is collected.
+    count = 100 if request.config.getoption("--slow") else 5
+    effort = settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+    schema = SCHEMA.include(method=method, path=path)
+    [built] = get_all_tests(schema=schema, test_func=attempt, settings=effort, given_kwargs=None)
+    assert isinstance(built, Ok)
+    _, test = built.ok()
+    test()

@@ -272,7 +272,7 @@ def fresh_key() -> IdempotencyKey:
 async def until(condition: Callable[[], Awaitable[bool]], *, within_s: float = 15.0) -> None:
     """Wait for something to become true."""
     async with asyncio.timeout(within_s):
-        while not await condition():  # noqa: ASYNC110 - what is waited for happens in another process, or in the database.
+        while not await condition():
             await asyncio.sleep(0.02)
 
 

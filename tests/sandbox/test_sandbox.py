@@ -87,7 +87,7 @@ async def test_the_page_sends_the_payer_back(client: httpx.AsyncClient) -> None:
 async def test_a_page_that_nobody_answers_is_declined(client: httpx.AsyncClient) -> None:
     await client.post("/charges", json=wanted("x", "tok_3ds"))
     async with asyncio.timeout(5):
-        while (found := (await client.get("/charges/x")).json())["status"] == "pending":  # noqa: ASYNC110 - time passes at the sandbox.
+        while (found := (await client.get("/charges/x")).json())["status"] == "pending":
             await asyncio.sleep(0.02)
     assert found["reason"] == "authentication_expired"
 
@@ -182,7 +182,7 @@ async def test_it_remembers_everything_through_a_crash(tmp_path: Path) -> None:
         await alive(port)
         chargers = [asyncio.create_task(keep_charging(client, number)) for number in range(8)]
         async with asyncio.timeout(30):
-            while len(answered) < 60:  # noqa: ASYNC110 - what is waited for happens in another process.
+            while len(answered) < 60:
                 await asyncio.sleep(0.01)
         first.send_signal(signal.SIGKILL)
         await asyncio.gather(*chargers, return_exceptions=True)
