@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import random
 import shlex
 import signal
 import socket
@@ -39,6 +40,7 @@ _COLOURS = {
 _NAME_WIDTH = max(map(len, _COLOURS))
 # How long a web server of a parent that was killed may still answer its last requests.
 _PORT_WAIT_S = 10.0
+_OUTGOING_PORTS = 32_768
 
 
 async def run(*, host: str | None, port: int | None, data: Path | None, demo: bool) -> int:
@@ -293,8 +295,12 @@ async def _is_alive(port: int) -> bool:
 
 
 def _free_port(wanted: int) -> int:
-    """``wanted`` on loopback if it is free, else any other."""
-    for port in (wanted, 0):
+    """``wanted`` on loopback if it is free, else any other.
+
+    From 32768 on Linux takes ports for outgoing connections: one that is free now may be gone when the child listens on it.
+    """
+    others = (random.randrange(20_000, _OUTGOING_PORTS) for _ in range(50))  # noqa: S311 - nothing secret.
+    for port in (*((wanted,) if wanted < _OUTGOING_PORTS else ()), *others, 0):
         with contextlib.suppress(OSError, OverflowError), socket.create_server(("127.0.0.1", port)) as taken:
             return int(taken.getsockname()[1])
     raise Fault("There is no free port on 127.0.0.1.")
