@@ -31,7 +31,7 @@ class SessionCancelledAlready(Refusal):
 
 
 class SoldOut(Refusal):
-    """There are {available} seats left. Ask for fewer, try again when a hold lapses, or take another session."""
+    """Seats left in this session: {available}. Ask for fewer, try again when a hold lapses, or take another session."""
 
     code = "sold_out"
     status = 409
