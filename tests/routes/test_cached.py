@@ -7,6 +7,7 @@ import redis.asyncio
 from sqlalchemy import text
 from tests.routes.city import City, Visitor
 
+from holdfast.cache import Cache
 from holdfast.database import Database
 
 
@@ -67,3 +68,26 @@ async def test_without_redis_nothing_is_old(city: City, visitor: Visitor, admin:
     await _rename_behind_our_back(city.database)
     assert (await visitor.get(f"/routes/{route['id']}")).json()["name"] == "Behind"
     await city.follow()
+
+
+async def test_a_change_while_redis_is_down_is_forgotten_when_it_is_back(
+    cached: tuple[City, Visitor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    city, visitor = cached
+    route = await visitor.named("admin").route("A", "B")
+    path = f"/routes/{route['id']}"
+    await visitor.get(path)
+    delete, tries = Cache.delete, 0
+
+    async def unreachable_twice(cache: Cache, *groups: str) -> bool:
+        nonlocal tries
+        tries += 1
+        return False if tries <= 2 else await delete(cache, *groups)
+
+    monkeypatch.setattr(Cache, "delete", unreachable_twice)
+    monkeypatch.setattr("holdfast.cache.cache.PAUSE_S", 0)
+    # The admin's own attempt is the first.
+    await visitor.named("admin").patch(path, {"baseFare": 9}, if_match='"1"')
+    assert (await visitor.get(path)).json()["baseFare"] == 5
+    await city.follow()
+    assert (await visitor.get(path)).json()["baseFare"] == 9

@@ -3,6 +3,7 @@
 from tests.routes.city import RAMSES, City, Visitor
 
 from holdfast.common.actor import Role
+from holdfast.common.paging import encode_cursor
 
 
 async def test_an_admin_makes_a_station_and_everybody_sees_it(city: City, visitor: Visitor, admin: Visitor) -> None:
@@ -107,6 +108,8 @@ async def test_pages_follow_one_another(visitor: Visitor, admin: Visitor) -> Non
     assert (await visitor.get("/stations?cursor=abc")).status_code == 422
     near = await visitor.get("/stations?limit=2&near=30.06,31.24")
     assert (await visitor.get(f"/stations?cursor={near.json()['pagination']['nextCursor']}")).status_code == 422
+    assert (await visitor.get(f"/routes?near=30.06,31.24&cursor={near.json()['pagination']['nextCursor']}")).status_code == 422
+    assert (await visitor.get(f"/stations?near=30.06,31.24&cursor={encode_cursor('x', made[0])}")).status_code == 422
 
 
 async def test_near_finds_the_nearest_first_and_nothing_beyond_the_radius(visitor: Visitor, admin: Visitor) -> None:

@@ -39,6 +39,16 @@ class PageRequest(Struct, frozen=True):
         except (ValueError, NotFound):
             raise _foreign() from None
 
+    def after_distance(self, kind: type[K]) -> tuple[float, K] | None:
+        """The distance and the id that the page begins after, in a list by distance. Raises Invalid, also for another list's cursor."""
+        if self.cursor is None:
+            return None
+        distance, text = decode_cursor(self.cursor, parts=2)
+        try:
+            return float(distance), kind.parse(text)
+        except (ValueError, NotFound):
+            raise _foreign() from None
+
 
 class Page(Struct, Generic[T], frozen=True):
     """What a service returns for a list: the rows, and the cursor of the next page where there is one."""

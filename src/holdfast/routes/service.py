@@ -12,7 +12,7 @@ from holdfast.cache import Cache
 from holdfast.common.actor import Actor
 from holdfast.common.errors import Invalid, Outdated
 from holdfast.common.money import minor_units
-from holdfast.common.paging import Page, PageRequest, decode_cursor, encode_cursor
+from holdfast.common.paging import Page, PageRequest, encode_cursor
 from holdfast.common.places import Place
 from holdfast.database import Database, Tx, retried
 from holdfast.idempotency import IdempotencyKey
@@ -52,10 +52,7 @@ class RouteService:
         return Page.cut(found, request, lambda route: encode_cursor(str(route.id)))
 
     async def _near(self, search: RouteSearch, place: Place, request: PageRequest) -> Page[Route]:
-        after = None
-        if request.cursor is not None:
-            metres, route_id = decode_cursor(request.cursor, parts=2)
-            after = float(metres), RouteId.parse(route_id)
+        after = request.after_distance(RouteId)
         async with self._database.reading() as tx:
             found = await repository.near(tx, search, place, after, request.limit + 1)
         return Page.cut(found, request, lambda route: encode_cursor(repr(route.distance_m), str(route.id)))

@@ -10,7 +10,7 @@ from holdfast.cache import Cache
 from holdfast.common.actor import Actor
 from holdfast.common.errors import Invalid, Outdated
 from holdfast.common.language import Language, language_of
-from holdfast.common.paging import Page, PageRequest, decode_cursor, encode_cursor
+from holdfast.common.paging import Page, PageRequest, encode_cursor
 from holdfast.common.places import Place
 from holdfast.database import Database, retried
 from holdfast.idempotency import IdempotencyKey
@@ -47,10 +47,7 @@ class StationService:
         return Page.cut(found, request, lambda station: encode_cursor(str(station.id)))
 
     async def _near(self, search: StationSearch, place: Place, request: PageRequest) -> Page[Station]:
-        after = None
-        if request.cursor is not None:
-            metres, station_id = decode_cursor(request.cursor, parts=2)
-            after = float(metres), StationId.parse(station_id)
+        after = request.after_distance(StationId)
         async with self._database.reading() as tx:
             found = await repository.near(tx, search, place, after, request.limit + 1)
         return Page.cut(found, request, lambda station: encode_cursor(repr(station.distance_m), str(station.id)))
