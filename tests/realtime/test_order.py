@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 import psycopg
@@ -104,18 +104,18 @@ async def test_who_comes_back_is_told_what_was_missed_while_more_happens(square:
     await first.connect(square.url, token)
     after = await first.join(ROOM)
     heard: list[Heard] = []
+    missed: list[int] = []
     for server in (other, square, other, square):
         listener = Listener()
         await listener.connect(server.url, token)
         answer = await listener.ask("sync", room=ROOM, after=after)
         assert (answer["ok"], answer["resync"]) == (True, False)
-        enough = len(listener.heard) + 5
-        await listener.until(lambda each, enough=enough: len(each) > enough)
+        await listener.until(_more_than(len(listener.heard) + 5))
         await listener.client.disconnect()
         heard += listener.heard
         after = heard[-1].body["sequence"]
-        missed = published + 5
-        await until(lambda missed=missed: published > missed)
+        missed.append(published + 5)
+        await until(lambda: published > missed[-1])
     is_over.set()
     await publishing
     found = numbers(heard)
@@ -215,3 +215,7 @@ async def test_a_client_that_cannot_be_told_keeps_nobody_else_from_hearing(squar
         await listener.until(lambda heard: len(heard) == 2)
     await asyncio.wait_for(broken.is_gone.wait(), 20)
     assert broken.heard == []
+
+
+def _more_than(count: int) -> Callable[[Sequence[Heard]], bool]:
+    return lambda heard: len(heard) > count
