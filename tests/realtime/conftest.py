@@ -1,6 +1,7 @@
 """A square: a shop, a real web server with its sockets, and people who listen with the real Socket.IO client."""
 
 import asyncio
+import gc
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -181,6 +182,9 @@ async def serving(shop: Shop, doorkeeper: Doorkeeper, stack: AsyncExitStack, **o
             feeding.cancel()
             server.should_exit = True
             await asyncio.gather(running, feeding, return_exceptions=True)
+            # A connection to the database that was just being opened is only closed when it is collected, and until then
+            # PostgreSQL drops no database.
+            gc.collect()
 
 
 async def until(satisfied: Callable[[], object]) -> None:

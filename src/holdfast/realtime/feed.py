@@ -106,6 +106,7 @@ class Feed:
     async def _catch_up(self, client: Client, room: str, position: LogPosition) -> bool:
         if position.epoch != self.position.epoch:
             return False
+        await self._reach(position)
         looked_through = sent = 0
         while position < self.position:
             recorded, end = await read_on(self._database, position)
@@ -127,6 +128,14 @@ class Feed:
                 return False
             position = end
         return True
+
+    async def _reach(self, position: LogPosition) -> None:
+        """Where this process is behind the one that the client comes from, wait until it has said what the client knows already."""
+        while self.position < position:
+            recorded, _ = await read_on(self._database, self.position)
+            if not recorded or recorded[0].at > position:
+                return
+            await asyncio.sleep(POLL_S)
 
     def _say(self, recorded: Recorded) -> None:
         try:
