@@ -10,7 +10,8 @@ from holdfast.common.language import Language
 from holdfast.users.models import PersonRole, User
 
 # Something visible, on one line, without characters that turn the direction of what stands beside it.
-_NAME = r"^(?=.*\S)[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+$"
+_UNWANTED = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
+_NAME = rf"^[^{_UNWANTED}]*[^\s{_UNWANTED}][^{_UNWANTED}]*$"
 
 Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=_NAME, description="What to call you.", examples=["منى علي"])]
 
