@@ -36,7 +36,7 @@ class BookingPromise:
 
 @dataclass(slots=True)
 class PaymentPromise:
-    """A payment as it was last shown to its payer. ``is_abandoned``: nobody went to the bank's page."""
+    """A payment as it was last shown to its payer. ``is_at_bank``: the bank waits for the payer, who has not been there."""
 
     owner: "Person"
     id: str
@@ -45,7 +45,7 @@ class PaymentPromise:
     total: float
     status: str
     settlement: str | None
-    is_abandoned: bool = False
+    is_at_bank: bool = False
 
 
 @dataclass(slots=True)
@@ -150,7 +150,7 @@ def payment_contradiction(promise: PaymentPromise, shown: View | None, booking: 
         "SUCCESS": {"SUCCESS", "REFUNDED"},
         "REFUNDED": {"REFUNDED"},
         "FAILED": {"FAILED", "SUCCESS", "REFUNDED"} if promise.token == CAPTURED_LATER else {"FAILED"},
-        "INITIATED": {"INITIATED"} if promise.is_abandoned else {"SUCCESS", "FAILED", "REFUNDED"},
+        "INITIATED": {"INITIATED"} if promise.is_at_bank else {"SUCCESS", "FAILED", "REFUNDED"},
     }[promise.status]
     if status not in may_become:
         return f"was {promise.status} and is shown as {status}"

@@ -25,8 +25,7 @@ class Admin(Person):
         """Work until ``is_done``."""
         while not self.is_done:
             for task in (self._judge_drivers, self._judge_payouts, self._answer_complaints, self._look_at_the_books):
-                with contextlib.suppress(GaveUp):
-                    await task()
+                await self.tries(task(), "administration")
             await asyncio.sleep(self.rng.uniform(1.0, 2.0))
 
     async def _judge_drivers(self) -> None:

@@ -18,24 +18,23 @@ class Driver(Person):
     def __init__(self, around: Surroundings, phone: str, rng: Random, places: Places) -> None:
         super().__init__(around, phone, rng)
         self._places = places
+        self._drives = False
 
     async def live(self, arrives_in_s: float) -> None:
         """Become a driver, then drive until the day is over; the last session is closed."""
         await asyncio.sleep(arrives_in_s)
+        while not self._drives and not self.around.is_over.is_set():
+            await self.tries(self._begin(), "becoming a driver")
+            await asyncio.sleep(self.rng.uniform(0.5, 1.0))
         while not self.around.is_over.is_set():
-            try:
-                await self.sign_in()
-                if await self._becomes_a_driver():
-                    await self._end_what_is_open()
-                break
-            except (GaveUp, Refused):
-                await asyncio.sleep(1.0)
-        while not self.around.is_over.is_set():
-            try:
-                await self._drive_once()
-            except (GaveUp, Refused):
-                await asyncio.sleep(1.0)
+            await self.tries(self._drive_once(), "driving")
             await asyncio.sleep(self.rng.uniform(0.5, 3.0))
+
+    async def _begin(self) -> None:
+        await self.sign_in()
+        if await self._becomes_a_driver():
+            await self._end_what_is_open()
+            self._drives = True
 
     async def _becomes_a_driver(self) -> bool:
         """Apply, again after a rejection, until an admin agrees or the day is over. Raises GaveUp, Refused."""

@@ -6,9 +6,9 @@ from random import Random
 from typing import Any
 
 from holdfast.app.simulate.acknowledged import BookingPromise
-from holdfast.app.simulate.person import GaveUp, Person, Refused, Surroundings
+from holdfast.app.simulate.person import Person, Refused, Surroundings
 from holdfast.app.simulate.sockets import Listener
-from holdfast.app.simulate.trips import TRIPS, Deck, TripFailed
+from holdfast.app.simulate.trips import TRIPS, Deck, Trip, TripFailed
 
 SHARE_LISTENING = 0.06
 LISTENERS_MAX = 200
@@ -24,20 +24,19 @@ class Passenger(Person):
     def __init__(self, around: Surroundings, phone: str, rng: Random, deck: Deck) -> None:
         super().__init__(around, phone, rng)
         self._deck = deck
-        self.heard_of: set[str] = set()
-        """Bookings of which the socket said that they are confirmed."""
-        self.must_hear_of: set[str] = set()
+        self._heard_of: set[str] = set()
+        self._must_hear_of: set[str] = set()
         self._listener: Listener | None = None
 
     async def live(self, arrives_in_s: float, pause_s: float) -> None:
         """Arrive, make trips with rests between them, and stop making new ones when the day is over."""
         if await self._rests(arrives_in_s):
             return
-        with contextlib.suppress(GaveUp, Refused):
-            await self.sign_in()
-        while self.id and not self.around.is_over.is_set():
-            with contextlib.suppress(GaveUp):
-                await self._make_a_trip()
+        await self.tries(self.sign_in(), "signing in")
+        while self.is_signed_in.is_set() and not self.around.is_over.is_set():
+            trip = self._deck.draw(self.rng)
+            with self.tally.under_way(trip.name):
+                await self.tries(self._make(trip), trip.name)
             if await self._rests(self.rng.expovariate(1 / pause_s)):
                 return
 
@@ -47,9 +46,16 @@ class Passenger(Person):
         self._listener = Listener(base_url, self, f"user:{self.id}", self._hear)
         await self._listener.run()
 
+    @property
+    def unheard(self) -> set[str]:
+        """Bookings that were confirmed while the socket was there, and of which it said nothing."""
+        if self._listener is None or self._listener.has_missed_something:
+            return set()
+        return self._must_hear_of - self._heard_of
+
     def _hear(self, name: str, body: dict[str, Any]) -> None:
         if name == "booking.confirmed":
-            self.heard_of.add(body["bookingId"])
+            self._heard_of.add(body["bookingId"])
 
     async def _rests(self, seconds: float) -> bool:
         """Wait; True where the day ended meanwhile."""
@@ -58,16 +64,15 @@ class Passenger(Person):
                 await self.around.is_over.wait()
         return self.around.is_over.is_set()
 
-    async def _make_a_trip(self) -> None:
-        trip = self._deck.draw(self.rng)
-        listens = self._listener is not None and self._listener.was_heard_out.is_set()
-        with self.tally.under_way(trip.name), contextlib.suppress(Refused, TripFailed):
+    async def _make(self, trip: Trip) -> None:
+        listens = self._listener is not None and self._listener.is_in_the_room.is_set()
+        with contextlib.suppress(TripFailed):
             booking, view = await self._hold_some_seats()
             await self.thinks(0.3, 2.0)
             if await trip.make(self, booking, view):
                 self.tally.happened[trip.name] += 1
             if listens and booking.is_confirmed:
-                self.must_hear_of.add(booking.id)
+                self._must_hear_of.add(booking.id)
 
     async def _hold_some_seats(self) -> tuple[BookingPromise, dict[str, Any]]:
         """Find a session and hold seats in it. Raises Refused, and TripFailed where there is none."""

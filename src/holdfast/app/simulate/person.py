@@ -3,6 +3,8 @@
 import asyncio
 import secrets
 import time
+import traceback
+from collections.abc import Awaitable
 from random import Random
 from typing import Any
 
@@ -74,6 +76,16 @@ class Person:
     def new_key(self) -> str:
         """A fresh Idempotency-Key."""
         return secrets.token_urlsafe(18)
+
+    async def tries(self, doing: Awaitable[object], what: str) -> None:
+        """Do something that may be refused or never answered. What else goes wrong is a fault, in the answers or in us."""
+        try:
+            await doing
+        except (GaveUp, Refused):
+            return
+        except Exception as error:
+            where = "".join(traceback.format_exception(error, limit=-2)).replace("\n", " ")
+            self.tally.fault(f"{what}: {where}")
 
     async def sign_in(self) -> None:
         """With the code of test phones. Raises GaveUp, Refused."""

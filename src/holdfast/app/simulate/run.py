@@ -42,10 +42,12 @@ async def simulate(plan: Plan, console: Console) -> int:
     if plan.kill and plan.base_url is not None:
         raise Fault("--kill hurts only a world of its own: leave out --base-url.")
     async with open_world(plan, console.print) as world:
-        return await _Day(plan, world, console).pass_by()
+        return await Day(plan, world, console).pass_by()
 
 
-class _Day:
+class Day:
+    """A day in a world."""
+
     def __init__(self, plan: Plan, world: World, console: Console) -> None:
         self._plan = plan
         self._world = world
@@ -153,7 +155,7 @@ class _Day:
     async def _judge(self, wrong: Sequence[str], seconds: float) -> int:
         examination = await self._world.examine()
         broken = [f"{f.number}, {f.violations} times: {f.meaning} {f.rows}" for f in examination.findings if not f.holds]
-        alarms = self._world.alarms()
+        alarms = self._world.alarms(was_hurt=bool(self._plan.kill))
         expected = [name for name in (*PASSENGER_BEHAVIOURS, *DRIVER_BEHAVIOURS, *ADMIN_BEHAVIOURS) if name not in self._left_out]
         rare = show_behaviours(self._console, self._tally, expected, judged=self._plan.judges_behaviours)
         show_findings(
@@ -173,10 +175,12 @@ class _Day:
         self._console.print(self._memory_line())
         acknowledged = self._around.acknowledged
         failed = bool(wrong or broken or alarms or rare or self._tally.fault_count)
+        self._world.keeps_its_log = failed
         confirmed = sum(booking.is_confirmed for booking in acknowledged.bookings.values())
         self._console.print(
             f"{confirmed:,} bookings confirmed; {acknowledged.count:,} promises, {len(wrong)} broken;"
-            f" {len(examination.findings)} invariants, {examination.violations} violations; {self._tally.fault_count} faults: {'FAILED' if failed else 'everything held'}",
+            f" {len(examination.findings)} invariants, {examination.violations} violations; {self._tally.fault_count} faults:"
+            f" {'FAILED' if failed else 'everything held'}",
             style="bold red" if failed else "bold green",
         )
         return 1 if failed else 0

@@ -15,6 +15,7 @@ from holdfast.app.simulate.person import GaveUp, Person, Refused
 ANSWER_TIMEOUT_S = 20.0
 RECONNECT_S = 0.5
 _PING, _PONG, _CONNECT, _EVENT, _ANSWER, _REFUSED = "2", "3", "40", "42", "43", "44"
+_BUSY = frozenset({"overloaded", "too_fast"})
 
 Hear = Callable[[str, dict[str, Any]], None]
 
@@ -30,15 +31,16 @@ class Listener:
         self._after = ""
         self._answers: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self._numbers = itertools.count()
-        self.was_heard_out = asyncio.Event()
-        """Set while nothing can be missed: once it is in the room."""
+        self.is_in_the_room = asyncio.Event()
+        self.has_missed_something = False
+        """It was away for so long that the server told it to read everything anew."""
 
     async def run(self) -> None:
         """Listen until cancelled."""
         while True:
             with contextlib.suppress(OSError, TimeoutError, websockets.WebSocketException, GaveUp, Refused):
                 await self._listen()
-            self.was_heard_out.clear()
+            self.is_in_the_room.clear()
             await asyncio.sleep(RECONNECT_S)
 
     async def _listen(self) -> None:
@@ -50,23 +52,27 @@ class Listener:
                 return
             reading = asyncio.create_task(self._read(socket))
             try:
-                await self._enter(socket)
-                await reading
+                if await self._enters(socket):
+                    await reading
             finally:
                 reading.cancel()
 
-    async def _enter(self, socket: ClientConnection) -> None:
+    async def _enters(self, socket: ClientConnection) -> bool:
+        """Whether it is in the room now, and has been sent what it missed."""
         is_back = bool(self._after)
-        answer = await (
-            self._ask(socket, "sync", room=self._room, after=self._after) if is_back else self._ask(socket, "join", room=self._room)
-        )
+        wish, request = ("sync", {"after": self._after}) if is_back else ("join", {})
+        answer = await self._ask(socket, wish, room=self._room, **request)
         if not answer.get("ok"):
-            self._person.tally.fault(f"a socket was refused the room {self._room}: {answer}")
-            return
+            if answer.get("code") not in _BUSY:
+                self._person.tally.fault(f"a socket was refused the room {self._room}: {answer}")
+            return False
+        if is_back and answer["resync"]:
+            self.has_missed_something = True
         if not is_back:
             self._after = answer["sequence"]
-        self._person.tally.happened["a socket came back and missed nothing" if is_back else "listened to a socket"] += 1
-        self.was_heard_out.set()
+        self._person.tally.happened["a socket came back and was told what it had missed" if is_back else "listened to a socket"] += 1
+        self.is_in_the_room.set()
+        return True
 
     async def _ask(self, socket: ClientConnection, wish: str, **request: str) -> dict[str, Any]:
         number = str(next(self._numbers))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import Random
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -75,6 +76,13 @@ async def pay(person: "Passenger", booking: BookingPromise, token: str, *, what:
     return view
 
 
+async def read_payment(person: "Passenger", payment_id: str, token: str) -> View:
+    """How a payment stands now."""
+    view: View = await person.get(f"/payments/{payment_id}", what="read payment")
+    person.around.acknowledged.paid(person, view, token)
+    return view
+
+
 async def decided(person: "Passenger", payment: View, token: str, *, patience_s: float = DECIDED_WITHIN_S) -> View:
     """Ask for a payment until it is decided. Raises TripFailed where that takes too long."""
     give_up_at = time.monotonic() + patience_s
@@ -82,8 +90,7 @@ async def decided(person: "Passenger", payment: View, token: str, *, patience_s:
         if time.monotonic() > give_up_at:
             raise TripFailed
         await asyncio.sleep(_ASK_EVERY_S)
-        payment = await person.get(f"/payments/{payment['id']}", what="read payment")
-        person.around.acknowledged.paid(person, payment, token)
+        payment = await read_payment(person, payment["id"], token)
     return payment
 
 
@@ -91,19 +98,34 @@ def is_kept(payment: View) -> bool:
     return bool(payment["settlement"] == "KEPT")
 
 
-async def decide_at_bank(payment: View, decision: str) -> None:
+async def sent_to_bank(person: "Passenger", booking: BookingPromise) -> View:
+    """A payment that the bank wants to have confirmed on its page. Raises TripFailed where it does not come to that."""
+    payment = await pay(person, booking, "tok_3ds")
+    give_up_at = time.monotonic() + DECIDED_WITHIN_S
+    while payment["nextAction"] is None:
+        # The bank may have been slow to say where its page is.
+        if payment["status"] != "INITIATED" or time.monotonic() > give_up_at:
+            raise TripFailed
+        await asyncio.sleep(_ASK_EVERY_S)
+        payment = await read_payment(person, payment["id"], "tok_3ds")
+    person.around.acknowledged.payments[payment["id"]].is_at_bank = True
+    return payment
+
+
+async def decide_at_bank(person: "Passenger", payment: View, decision: str) -> None:
     """Go to the bank's page, which is not ours, and say yes or no there. Raises TripFailed where it does not open."""
-    url = payment["nextAction"]["url"]
-    base, path = "/".join(url.split("/")[:3]), "/" + "/".join(url.split("/")[3:])
-    bank = Wire(base)
+    url = urlsplit(payment["nextAction"]["url"])
+    bank = Wire(f"{url.scheme}://{url.netloc}")
     try:
         for wait_s in (0.5, 1.0, 2.0, 4.0, 0.0):
             try:
-                answer = await bank.send("POST", path, {"content-type": "application/json"}, msgspec.json.encode({"decision": decision}))
+                body = msgspec.json.encode({"decision": decision})
+                answer = await bank.send("POST", url.path, {"content-type": "application/json"}, body)
             except Unanswered:
                 await asyncio.sleep(wait_s)
                 continue
             if answer.is_success:
+                person.around.acknowledged.payments[payment["id"]].is_at_bank = False
                 return
         raise TripFailed
     finally:
@@ -131,25 +153,24 @@ async def _is_declined_first(person: "Passenger", booking: BookingPromise, _: Vi
 
 
 async def _confirms_at_bank(person: "Passenger", booking: BookingPromise, _: View) -> bool:
-    payment = await pay(person, booking, "tok_3ds")
+    payment = await sent_to_bank(person, booking)
     await person.thinks(0.5, 3.0)
-    await decide_at_bank(payment, "approve")
+    await decide_at_bank(person, payment, "approve")
     return is_kept(await decided(person, payment, "tok_3ds"))
 
 
 async def _declines_at_bank(person: "Passenger", booking: BookingPromise, _: View) -> bool:
-    payment = await pay(person, booking, "tok_3ds")
+    payment = await sent_to_bank(person, booking)
     await person.thinks(0.5, 2.0)
-    await decide_at_bank(payment, "decline")
+    await decide_at_bank(person, payment, "decline")
     failed = await decided(person, payment, "tok_3ds")
     await pay(person, booking, "tok_success")
     return bool(failed["status"] == "FAILED")
 
 
 async def _never_goes_to_bank(person: "Passenger", booking: BookingPromise, _: View) -> bool:
-    payment = await pay(person, booking, "tok_3ds")
-    person.around.acknowledged.payments[payment["id"]].is_abandoned = True
-    return bool(payment["status"] == "INITIATED" and payment["nextAction"])
+    await sent_to_bank(person, booking)
+    return True
 
 
 def _pays_with(token: str) -> Callable[["Passenger", BookingPromise, View], Awaitable[bool]]:
@@ -166,8 +187,7 @@ async def _is_charged_after_a_decline(person: "Passenger", booking: BookingPromi
         if payment["settlement"] is not None:
             return True
         await asyncio.sleep(_ASK_EVERY_S)
-        payment = await person.get(f"/payments/{payment['id']}", what="read payment")
-        person.around.acknowledged.paid(person, payment, CAPTURED_LATER)
+        payment = await read_payment(person, payment["id"], CAPTURED_LATER)
     return False
 
 
@@ -176,8 +196,7 @@ async def _is_charged_twice(person: "Passenger", booking: BookingPromise, _: Vie
     first = await pay(person, booking, CAPTURED_LATER)
     second = await decided(person, await pay(person, booking, "tok_success"), "tok_success")
     for _try in range(20):
-        first = await person.get(f"/payments/{first['id']}", what="read payment")
-        person.around.acknowledged.paid(person, first, CAPTURED_LATER)
+        first = await read_payment(person, first["id"], CAPTURED_LATER)
         if first["settlement"] is not None:
             return {first["settlement"], second["settlement"]} == {"ALREADY_PAID", "KEPT"}
         await asyncio.sleep(_ASK_EVERY_S)
@@ -236,11 +255,11 @@ async def _pays_too_late(person: "Passenger", booking: BookingPromise, view: Vie
 
 async def _money_comes_late(person: "Passenger", booking: BookingPromise, _: View) -> bool:
     """Goes to the bank's page in time and says yes there only after the hold has lapsed."""
-    payment = await pay(person, booking, "tok_3ds")
-    if payment["booking"] is None or payment["nextAction"] is None:
+    payment = await sent_to_bank(person, booking)
+    if payment["booking"]["expiresAt"] is None:
         return False
     await lapse(payment["booking"], person.rng.uniform(0.1, 2.0))
-    await decide_at_bank(payment, "approve")
+    await decide_at_bank(person, payment, "approve")
     late = await decided(person, payment, "tok_3ds")
     # Seated anew, or given back: both are right.
     person.tally.happened["late money: " + ("seated anew" if is_kept(late) else "given back")] += 1

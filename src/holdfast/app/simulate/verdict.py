@@ -61,8 +61,7 @@ async def unheard(passengers: Iterable[Passenger]) -> list[str]:
     """Confirmations of which the sockets of those who listened all the time said nothing."""
     give_up_at = time.monotonic() + HEARD_WITHIN_S
     while True:
-        missing = [f"{person.phone} did not hear of {sorted(person.must_hear_of - person.heard_of)}" for person in passengers
-                   if person.must_hear_of - person.heard_of]  # fmt: skip
+        missing = [f"{person.phone} heard nothing of {', '.join(sorted(person.unheard))}" for person in passengers if person.unheard]
         if not missing or time.monotonic() > give_up_at:
             return missing
         await asyncio.sleep(0.5)
@@ -86,7 +85,7 @@ def _is_final(promise: PaymentPromise, shown: View | None) -> bool:
     if shown is None:
         return True
     if shown["status"] == "INITIATED":
-        return promise.is_abandoned
+        return promise.is_at_bank
     return not any(refund["status"] == "REQUESTED" for refund in shown["refunds"])
 
 

@@ -34,8 +34,10 @@ _READY = "Holdfast is ready"
 _NOT_INHERITED = ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "HOLDFAST_SANDBOX_GATEWAY_URL", "HOLDFAST_PUBLIC_URL")
 # How a child of `up` is told by its command line.
 _CHILDREN = {"web": "serve", "worker": "worker", "redis": "redis-server", "postgres": "postgres", "sandbox": "sandbox"}
-# Lines that only a mistake of the program writes.
-_ALARMS = re.compile(r"Traceback \(most recent call last\)|consumer_failed|loop_failed|work_failed|Unhandled|unhandled")
+_ERROR = re.compile(r"\[(error|critical) *\]|Traceback \(most recent call last\)")
+# What the sandbox was asked to do, and what a library says when its database was killed.
+_EXPECTED = re.compile(r"refund_declined")
+_EXPECTED_WHEN_HURT = re.compile(r"\[procrastinate|Traceback")
 _INVITATION = re.compile(r"\{.*\}")
 
 Say = Callable[[str], None]
@@ -50,9 +52,11 @@ class World:
         """``pid``: the `up` that is ours to watch and to hurt; ``log``: what it prints."""
         self.base_url = base_url
         self.settings = settings
-        self._directory = directory
+        self.directory = directory
         self._pid = pid
         self._log = log
+        self.keeps_its_log = False
+        """Set where somebody should look at it."""
 
     async def invite_admin(self, phone: str) -> tuple[str, str]:
         """Make an admin; returns the challenge and the code to sign in with. Raises Fault."""
@@ -92,15 +96,12 @@ class World:
                 return time.monotonic() - began
         return None
 
-    def alarms(self) -> list[str]:
-        """Lines of the log that only a mistake of the program writes."""
+    def alarms(self, *, was_hurt: bool) -> list[str]:
+        """Errors in the log, which only a mistake of the program writes."""
         if self._log is None:
             return []
-        return [line for line in self._log.read_text(errors="replace").splitlines() if _ALARMS.search(line)]
-
-    @property
-    def has_children(self) -> bool:
-        return self._pid is not None
+        errors = [line for line in self._log.read_text(errors="replace").splitlines() if _ERROR.search(line) and not _EXPECTED.search(line)]
+        return [line for line in errors if not (was_hurt and _EXPECTED_WHEN_HURT.search(line))]
 
     def _child(self, name: str) -> psutil.Process | None:
         if self._pid is None:
@@ -113,7 +114,7 @@ class World:
         return None
 
     def _data(self) -> list[str]:
-        return [] if self._directory is None else ["--data", str(self._directory)]
+        return [] if self.directory is None else ["--data", str(self.directory)]
 
 
 @asynccontextmanager
@@ -127,20 +128,24 @@ async def open_world(plan: Plan, say: Say) -> AsyncIterator[World]:
         yield world
         return
     directory = _make_directory()
-    kept = True
+    log = directory / "up.log"
+    say("starting a world of its own ...")
     try:
-        say(f"starting a world of its own in {directory} ...")
-        async with _up(plan, directory) as world:
+        async with _up(plan, directory / "data", log) as world:
             if plan.gtfs is not None:
                 say(f"importing {plan.gtfs} ...")
                 await world.import_gtfs(plan.gtfs)
             yield world
-        kept = False
+            if world.keeps_its_log:
+                say(f"its log: {_keep(log)}")
     finally:
-        if kept:
-            say(f"kept for looking at: {directory}")
-        else:
-            shutil.rmtree(directory, ignore_errors=True)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _keep(log: Path) -> Path:
+    kept = Path(tempfile.gettempdir()) / f"{log.parent.name}.log"
+    shutil.copyfile(log, kept)
+    return kept
 
 
 def _make_directory() -> Path:
@@ -151,8 +156,7 @@ def _make_directory() -> Path:
 
 
 @asynccontextmanager
-async def _up(plan: Plan, directory: Path) -> AsyncIterator[World]:
-    data, log = directory / "data", directory / "up.log"
+async def _up(plan: Plan, data: Path, log: Path) -> AsyncIterator[World]:
     environment = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
     environment |= _SETTINGS
     command = [sys.executable, "-P", "-m", "holdfast", "up", "--port", "0", "--data", str(data), *(["--demo"] if plan.gtfs is None else [])]
