@@ -7,11 +7,12 @@ from tests.shop import FARE, FEE, FIRST_PAGE, MoveTime, Shop, fresh_key
 
 from holdfast.bookings.errors import BookingCancelledAlready, BookingConfirmedAlready, BookingUnknown, HoldExpired, TooManyLiveHolds
 from holdfast.bookings.states import BookingState, EndReason
-from holdfast.common.actor import Actor, Role
+from holdfast.common.actor import Actor, Role, UserId
 from holdfast.common.money import egp
 from holdfast.idempotency import IdempotencyKey
 from holdfast.idempotency.errors import KeyUsedForAnother
-from holdfast.payments.payable import Due, Mismatch, Settled, TooLate
+from holdfast.payments.models import PaymentId
+from holdfast.payments.payable import Arrived, Due, HoldLapsedMeanwhile, Mismatch, Settled, TooLate
 from holdfast.sessions.errors import SessionCancelledAlready, SessionClosedAlready, SessionUnknown, SoldOut
 from holdfast.sessions.models import Session, SessionId
 from holdfast.sessions.states import SessionState
@@ -231,3 +232,19 @@ async def test_history_shows_ones_own_newest_first_in_pages(shop: Shop) -> None:
     await shop.hold(await shop.person(), session)
     page = await shop.bookings.service.history(person, None, FIRST_PAGE)
     assert [booking.id for booking in page.rows] == [booking.id for booking in reversed(held)]
+
+
+async def test_a_hold_that_lapses_after_its_pools_were_locked_is_settled_anew_as_late_money(shop: Shop, move_time: MoveTime) -> None:
+    held = await shop.hold(await shop.person(), await shop.session(seats=1))
+    payment = Arrived(PaymentId.new(), held.id, UserId.new(), held.fare + held.service_fee)
+
+    async def settle() -> None:
+        async with shop.database.transaction() as tx:
+            await shop.bookings.payable.lock(tx, [held.id], settling=True)
+            move_time(HOLD_LIFETIME)
+            await shop.bookings.payable.captured(tx, [payment])
+
+    with pytest.raises(HoldLapsedMeanwhile):
+        await settle()
+    assert isinstance(await shop.arrive(held), Settled)
+    await shop.assert_counted()

@@ -8,6 +8,7 @@ import pytest
 
 from holdfast.database import Database, Tx
 from holdfast.inventory import ClaimRequest, HoldId, Inventory, Line, NewPool, Pool, PoolId
+from holdfast.inventory.repository import LockedTwice
 
 FIVE_MINUTES = timedelta(minutes=5)
 MoveTime = Callable[[timedelta], None]
@@ -182,3 +183,13 @@ async def test_a_refusal_says_when_something_may_free_up(database: Database, inv
         refused = (await inventory.claim(tx, [request])).refused[request.hold]
         deadline = (await inventory.lock_holds(tx, [hold]))[hold].expires_at
     assert (refused.free, refused.may_free_up_at) == (0, deadline)
+
+
+async def test_pools_are_locked_once_in_a_transaction(database: Database, inventory: Inventory) -> None:
+    """The other way two transactions may wait for each other; locking the same ones again is harmless."""
+    first, second = await open_pool(database, inventory, 1), await open_pool(database, inventory, 1)
+    async with database.transaction() as tx:
+        await inventory.lock_pools(tx, [first])
+        await inventory.lock_pools(tx, [first])
+        with pytest.raises(LockedTwice):
+            await inventory.lock_pools(tx, [first, second])

@@ -125,9 +125,14 @@ class BookingPayable:
         return effects
 
     async def _retake(self, tx: Tx, wanted: Mapping[BookingId, PaymentId]) -> Mapping[PaymentId, Effect]:
-        """Late money: what was asked for is claimed anew, and sold in the same commit, or the money goes back."""
+        """Late money: what was asked for is claimed anew, and sold in the same commit, or the money goes back.
+
+        A claim locks the pools of others' lapsed holds too. Where a hold lapsed after its own pools were locked, that is too late.
+        """
         if not wanted:
             return {}
+        if self._inventory.has_locked_pools(tx):
+            raise HoldLapsedMeanwhile
         items = await repository.items(tx, list(wanted))
         bookings = await repository.lock(tx, list(wanted))
         claim = await self._inventory.claim(

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from typing import Any, TypeVar
+from uuid import UUID
 
 import psycopg
 from psycopg import AsyncPipeline
@@ -36,11 +37,13 @@ class Tx:
     Errors of the database come out as psycopg's own either way.
     """
 
-    __slots__ = ("connection", "pg")
+    __slots__ = ("connection", "locked", "pg")
 
     def __init__(self, connection: AsyncConnection, pg: psycopg.AsyncConnection[Any]) -> None:
         self.connection = connection
         self.pg = pg
+        self.locked: dict[str, frozenset[UUID]] = {}
+        """What of a sort that may be locked only once was locked (rule 4): the name of the sort, and the ids."""
 
     async def all(self, statement: Query | Executable, row: type[T], **parameters: object) -> list[T]:
         """Every row, each as the frozen Struct ``row`` whose fields are named after the columns."""

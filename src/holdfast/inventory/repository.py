@@ -65,7 +65,15 @@ async def pools_of_sales(tx: Tx, hold_ids: Sequence[HoldId]) -> list[PoolId]:
     return [row.pool_id for row in await tx.all(SQL.pools_of_sales, _PoolRow, hold_ids=list(hold_ids))]
 
 
+class LockedTwice(AssertionError):
+    """A transaction that has locked pools wants others too: the order of their ids is broken, and it may deadlock (rule 4)."""
+
+
 async def lock_pools(tx: Tx, pool_ids: Sequence[PoolId]) -> dict[PoolId, Pool]:
+    """Raises LockedTwice. Locking some of those again that are locked already waits for nobody and is allowed."""
+    locked = tx.locked.setdefault("pools", frozenset(pool_ids))
+    if not locked.issuperset(pool_ids):
+        raise LockedTwice(sorted(set(pool_ids) - locked))
     async with tx.pipeline():
         await tx.run(SQL.short_wait)
         pools = await tx.all(SQL.lock_pools, Pool, ids=list(pool_ids))

@@ -74,6 +74,10 @@ class Inventory:
         """Lock pools, by id, once per transaction; they come back fresh."""
         return await repository.lock_pools(tx, sorted(pool_ids)) if pool_ids else {}
 
+    def has_locked_pools(self, tx: Tx) -> bool:
+        """Whether this transaction has locked its pools, so that it can claim no others."""
+        return "pools" in tx.locked
+
     async def pools_of(self, tx: Tx, hold_ids: Sequence[HoldId]) -> list[PoolId]:
         """The pools that holds have lines of, and those that they sold, for ``lock_pools``."""
         if not hold_ids:
