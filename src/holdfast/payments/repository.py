@@ -18,8 +18,8 @@ from holdfast.payments.states import RefundReason, Settlement
 
 SQL = queries(__file__)
 
-DATABASE_AWAY = (Overloaded, ConnectionLost, OutcomeUnknown, psycopg.Error)
-"""What keeps an outcome from being written down just now. It is asked for again."""
+DATABASE_AWAY = (Overloaded, ConnectionLost, OutcomeUnknown, psycopg.OperationalError)
+"""What keeps an outcome from being written down just now. It is asked for again; anything else is a fault of ours."""
 
 
 class NewRefund(Struct, frozen=True):

@@ -11,15 +11,18 @@ import time
 from typing import TYPE_CHECKING
 
 import httpx
+import structlog
 
 from holdfast.app.sandbox.store import Message
 
 if TYPE_CHECKING:
     from holdfast.app.sandbox.http import Sandbox
 
-AT_ONCE_MAX = 20
+AT_ONCE_MAX = 50
 TIMEOUT_S = 10.0
 IDLE_WAIT_S = 1.0
+
+log = structlog.get_logger()
 
 
 class Courier:
@@ -32,16 +35,25 @@ class Courier:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        store = self._sandbox.store
         # A proxy of this machine's environment has no business between two of its processes.
         async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False) as client:
             while True:
-                self._sandbox.something_due.clear()
-                await self._sandbox.ask(store.decide_due)
-                messages = await self._sandbox.ask(store.due_messages, AT_ONCE_MAX) if self._url else []
-                await asyncio.gather(*(self._deliver(client, message) for message in messages))
-                if not messages:
-                    await self._wait()
+                try:
+                    await self._work(client)
+                except Exception:
+                    log.exception("courier_failed")
+                    await asyncio.sleep(IDLE_WAIT_S)
+
+    async def _work(self, client: httpx.AsyncClient) -> None:
+        store = self._sandbox.store
+        self._sandbox.something_due.clear()
+        await self._sandbox.ask(store.decide_due)
+        messages = await self._sandbox.ask(store.due_messages, AT_ONCE_MAX) if self._url else []
+        if not messages:
+            await self._wait()
+            return
+        answers = await asyncio.gather(*(self._deliver(client, message) for message in messages))
+        await self._sandbox.ask(store.delivered, list(zip(messages, answers, strict=True)))
 
     async def _wait(self) -> None:
         due_in = await self._sandbox.ask(self._sandbox.store.next_due_in) if self._url else None
@@ -52,15 +64,15 @@ class Courier:
         except TimeoutError:
             return
 
-    async def _deliver(self, client: httpx.AsyncClient, message: Message) -> None:
+    async def _deliver(self, client: httpx.AsyncClient, message: Message) -> bool:
+        """Whether it was accepted."""
         assert self._url is not None
         secret = b"not the secret" if message.is_forged else self._secret
         try:
             answer = await client.post(self._url, content=message.body, headers=signed(secret, message.id, message.body.encode()))
-            is_accepted = answer.is_success
         except httpx.HTTPError:
-            is_accepted = False
-        await self._sandbox.ask(self._sandbox.store.delivered, message, is_accepted=is_accepted)
+            return False
+        return answer.is_success
 
 
 def signed(secret: bytes, message_id: str, body: bytes) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import hmac
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,7 +21,8 @@ from msgspec import Meta, Struct
 from holdfast.app.sandbox import pages
 from holdfast.app.sandbox.courier import Courier
 from holdfast.app.sandbox.script import SCRIPTS, ChargeStatus, Reply, Script, script_of
-from holdfast.app.sandbox.store import Charge, NotRefundable, OtherRequest, Store, shown_charge, shown_movements, shown_refund
+from holdfast.app.sandbox.store import Charge, NewCharge, NotRefundable, OtherRequest, Store, shown_charge, shown_movements, shown_refund
+from holdfast.common.batching import Batcher
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -64,12 +65,14 @@ class Sandbox:
         self._store = store
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._silence_s = silence_s
+        # What arrives while the disk is busy is written together.
+        self._charges: Batcher[NewCharge, Charge] = Batcher(self._charge_all, in_flight_max=1)
         self.something_due = asyncio.Event()
 
     async def charge(self, wanted: ChargeRequest) -> Charge:
         script = script_of(wanted.source)
         if script.is_done:
-            charge = await self.ask(self._store.charge, wanted.id, wanted.amount, wanted.currency, wanted.source, wanted.return_url)
+            charge = await self._charges.ask(NewCharge(wanted.id, wanted.amount, wanted.currency, wanted.source, wanted.return_url))
             script = script_of(charge.token)
             self.something_due.set()
         await self._reply(script.reply, wanted.id)
@@ -95,6 +98,9 @@ class Sandbox:
     async def close(self) -> None:
         await self.ask(self._store.close)
         self._thread.shutdown()
+
+    async def _charge_all(self, wanted: Sequence[NewCharge]) -> Sequence[Charge | BaseException]:
+        return await self.ask(self._store.charge, wanted)
 
     async def _script_of(self, charge_id: str) -> Script:
         charge = await self.ask(self._store.find_charge, charge_id)

@@ -58,6 +58,16 @@ class MovementKind(StrEnum):
     REFUND = "refund"
 
 
+class NewCharge(Struct, frozen=True):
+    """What is to be charged."""
+
+    id: str
+    amount: int
+    currency: str
+    token: str
+    return_url: str | None = None
+
+
 class Charge(Struct, frozen=True):
     """A charge. Amounts are in minor units; ``taken`` is what was captured. Times are seconds since 1970."""
 
@@ -131,27 +141,28 @@ class Store:
     def close(self) -> None:
         self._database.close()
 
-    def charge(self, charge_id: str, amount: int, currency: str, token: str, return_url: str | None) -> Charge:
-        """Charge, or what became of the first charge with this id. Raises OtherRequest."""
+    def charge(self, requests: Sequence[NewCharge]) -> list[Charge | OtherRequest]:
+        """Charge for each request, in one commit; one whose id was used before gets what became of the first charge with it."""
         with self._transaction():
-            known = self.find_charge(charge_id)
-            if known is not None:
-                if (known.amount, known.currency) != (amount, currency):
-                    raise OtherRequest
-                return known
-            script, now = script_of(token), time.time()
-            later = self._page_lives_s if script.asks_payer else self._late_s
-            self._database.execute(
-                "INSERT INTO charges (id, amount, currency, token, reference, status, reason, return_url, later, decide_at, created_at)"
-                " VALUES (?, ?, ?, ?, ?, 'pending', NULL, ?, ?, ?, ?)",
-                (
-                    charge_id, amount, currency, token, f"ch_{secrets.token_hex(12)}", return_url, script.later,
-                    now + later if script.later or script.asks_payer else None, now,
-                ),
-            )  # fmt: skip
-            if script.charge is not ChargeStatus.PENDING:
-                self._decide(charge_id, script.charge, script.reason, is_final=script.later is None)
-            return self._charge(charge_id)
+            return [self._charge_one(request) for request in requests]
+
+    def _charge_one(self, wanted: NewCharge) -> Charge | OtherRequest:
+        known = self.find_charge(wanted.id)
+        if known is not None:
+            return known if (known.amount, known.currency) == (wanted.amount, wanted.currency) else OtherRequest()
+        script, now = script_of(wanted.token), time.time()
+        later = self._page_lives_s if script.asks_payer else self._late_s
+        self._database.execute(
+            "INSERT INTO charges (id, amount, currency, token, reference, status, reason, return_url, later, decide_at, created_at)"
+            " VALUES (?, ?, ?, ?, ?, 'pending', NULL, ?, ?, ?, ?)",
+            (
+                wanted.id, wanted.amount, wanted.currency, wanted.token, f"ch_{secrets.token_hex(12)}", wanted.return_url, script.later,
+                now + later if script.later or script.asks_payer else None, now,
+            ),
+        )  # fmt: skip
+        if script.charge is not ChargeStatus.PENDING:
+            self._decide(wanted.id, script.charge, script.reason, is_final=script.later is None)
+        return self._charge(wanted.id)
 
     def find_charge(self, charge_id: str) -> Charge | None:
         return self._one(Charge, "SELECT * FROM charges WHERE id = ?", charge_id)
@@ -239,19 +250,20 @@ class Store:
             limit,
         )
 
-    def delivered(self, message: Message, *, is_accepted: bool) -> None:
-        """A message was accepted, or is to be sent again later, up to a day. A forged one is sent once."""
+    def delivered(self, answers: Sequence[tuple[Message, bool]]) -> None:
+        """Messages were accepted, or are to be sent again later, up to a day. A forged one is sent once."""
         with self._transaction():
-            if is_accepted or message.is_forged or message.tries >= RETRIES_MAX:
+            for message, is_accepted in answers:
+                now = time.time()
+                is_over = is_accepted or message.is_forged or message.tries >= RETRIES_MAX
                 self._database.execute(
-                    "UPDATE messages SET tries = tries + 1, deliver_at = NULL, delivered_at = ? WHERE position = ?",
-                    (time.time() if is_accepted else None, message.position),
+                    "UPDATE messages SET tries = tries + 1, deliver_at = ?, delivered_at = ? WHERE position = ?",
+                    (
+                        None if is_over else now + min(2.0**message.tries, RETRY_WAIT_MAX_S),
+                        now if is_accepted else None,
+                        message.position,
+                    ),
                 )
-                return
-            wait_s = min(2.0**message.tries, RETRY_WAIT_MAX_S)
-            self._database.execute(
-                "UPDATE messages SET tries = tries + 1, deliver_at = ? WHERE position = ?", (time.time() + wait_s, message.position)
-            )
 
     def waits_for_delivery(self, subject: str) -> bool:
         """Whether a message about a charge was not yet accepted."""

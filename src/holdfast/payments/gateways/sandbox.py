@@ -37,6 +37,8 @@ from holdfast.payments.models import Method, PaymentId, RefundId
 
 TIMEOUT_S = 10.0
 CONNECTIONS_MAX = 50
+# Shorter than servers keep idle connections: one that the other side is just closing would make an outcome unknown for nothing.
+IDLE_MAX_S = 4.0
 TOLERANCE_S = 300
 _PAGE = 500
 _OK = 200
@@ -95,7 +97,7 @@ class SandboxGateway:
             base_url=url,
             headers={"Authorization": f"Bearer {secret}"},
             timeout=timeout_s,
-            limits=httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX),
+            limits=httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX, keepalive_expiry=IDLE_MAX_S),
             trust_env=False,
         )
 
