@@ -67,7 +67,7 @@ class Revocations:
         while True:
             try:
                 await self.catch_up()
-            except (psycopg.Error, ConnectionLost, OutcomeUnknown, Overloaded) as error:
+            except (psycopg.OperationalError, ConnectionLost, OutcomeUnknown, Overloaded) as error:
                 log.warning("revocations_unreadable", reason=type(error).__name__)
             await asyncio.sleep(POLL_S)
 
