@@ -14,7 +14,7 @@ from holdfast.common.money import Amount, egp
 from holdfast.database import NetworkInsideTransaction
 from holdfast.payments import PaymentState, Refund, RefundReason, RefundRequest, RefundState, refunds, takings
 from holdfast.payments.gateway import Declined, Pending, Refunded, RefundOutcome, Unknown
-from holdfast.payments.models import Payment, RefundId
+from holdfast.payments.models import Payment, PaymentId, RefundId
 from holdfast.payments.states import REFUND
 
 Moves = Callable[[timedelta], None]
@@ -112,6 +112,20 @@ async def test_the_worker_goes_on_until_the_gateway_has_said_so(till: Till, toke
     moved = [item async for item in till.gateway.list_settled(payment.created_at - timedelta(minutes=1))]
     assert [item.amount.minor for item in moved] == [3100, 3100]
     await till.check_books()
+
+
+async def test_a_refund_that_trips_us_leaves_its_neighbours_alone(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = await give_back(till, [(await bought(till))[0] for _ in range(4)], egp(30), egp(1))
+    whole = till.gateway.refund
+
+    async def trips(refund_id: RefundId, payment_id: PaymentId, amount: Amount) -> RefundOutcome:
+        if refund_id == asked[0].id:
+            raise ValueError("a fault of ours")
+        return await whole(refund_id, payment_id, amount)
+
+    monkeypatch.setattr(till.gateway, "refund", trips)
+    assert await till.payments.refunds.do_due() == 4
+    assert [(await _now(till, refund)).status for refund in asked] == [RefundState.REQUESTED, *[RefundState.SUCCESS] * 3]
 
 
 async def test_what_cannot_be_given_back_stays_owed(till: Till) -> None:

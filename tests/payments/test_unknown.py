@@ -10,6 +10,7 @@ from tests.payments.till import Thing, Till, fresh_key, until
 from holdfast.idempotency import IdempotencyKey
 from holdfast.idempotency.errors import StillRunning
 from holdfast.payments import PaymentId, PaymentState
+from holdfast.payments.gateway import Outcome
 from holdfast.payments.reconcile import NOT_RECEIVED
 
 Moves = Callable[[timedelta], None]
@@ -135,6 +136,21 @@ async def test_several_workers_share_the_work(till: Till) -> None:
         await becomes(till, answer.payment.id, PaymentState.SUCCESS)
     assert await till.value("SELECT max(asks) FROM payments") == 1
     await till.check_books()
+
+
+async def test_a_payment_that_trips_us_leaves_its_neighbours_alone(till: Till, move_time: Moves, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = [(await till.pay(await till.thing(), "tok_error_500_done")).payment for _ in range(4)]
+    whole = till.gateway.find
+
+    async def trips(payment_id: PaymentId) -> Outcome | None:
+        if payment_id == begun[0].id:
+            raise ValueError("a fault of ours")
+        return await whole(payment_id)
+
+    monkeypatch.setattr(till.gateway, "find", trips)
+    move_time(timedelta(minutes=1))
+    assert await till.payments.reconciler.ask_for_unanswered() == 4
+    assert [(await till.payment(payment.id)).status for payment in begun] == [PaymentState.INITIATED, *[PaymentState.SUCCESS] * 3]
 
 
 async def test_outcomes_are_made_true_when_the_rows_come_free(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:

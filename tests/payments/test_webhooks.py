@@ -13,9 +13,10 @@ from tests.payments.till import LATE_S, SECRET, Till, until
 
 from holdfast.app.sandbox.courier import signed
 from holdfast.payments import PaymentState
-from holdfast.payments.gateway import ForgedWebhook
+from holdfast.payments.gateway import ForgedWebhook, Outcome
 from holdfast.payments.gateways.sandbox import SandboxGateway
 from holdfast.payments.models import Payment, PaymentId
+from holdfast.payments.outcomes import Outcomes, PaymentAnswer
 
 PATH = "/webhooks/gateways/sandbox"
 Moves = Callable[[timedelta], None]
@@ -212,6 +213,32 @@ async def test_what_was_kept_but_could_not_be_done_is_done_by_the_worker(till: T
     assert (await till.payment(payment.id)).status is PaymentState.SUCCESS
     assert await till.payments.inbox.apply_waiting() == 0
     await till.check_books()
+
+
+async def test_a_message_that_trips_us_is_accepted_and_its_neighbours_are_acted_upon(
+    till: Till, move_time: Moves, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payments = [await undecided(till) for _ in range(3)]
+    whole = Outcomes.apply
+
+    async def trips(outcomes: Outcomes, payment_id: PaymentId, outcome: Outcome) -> PaymentAnswer | None:
+        if payment_id == payments[0].id or is_broken:
+            raise ValueError("a fault of ours")
+        return await whole(outcomes, payment_id, outcome)
+
+    is_broken = True
+    monkeypatch.setattr(Outcomes, "apply", trips)
+    for number, payment in enumerate(payments):
+        assert await send(till, told(payment), event_id=f"msg_{number}") == 204
+    is_broken = False
+    move_time(timedelta(seconds=31))
+    assert await till.payments.inbox.apply_waiting() == 3
+    assert [(await till.payment(payment.id)).status for payment in payments] == [
+        PaymentState.INITIATED,
+        PaymentState.SUCCESS,
+        PaymentState.SUCCESS,
+    ]
+    assert await till.value("SELECT count(*) FROM gateway_webhooks WHERE applied_at IS NULL") == 1
 
 
 def _signed_at(body: bytes, at: int) -> dict[str, str]:

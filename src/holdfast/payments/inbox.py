@@ -41,14 +41,14 @@ class Inbox:
         for message in self._gateways[gateway].read_webhook(headers, body):
             webhook_id = WebhookId.new()
             if await self._keep(webhook_id, gateway, message, body):
-                await self._try(webhook_id, message.facts)
+                await self._try(webhook_id, _written(message.facts))
 
     async def apply_waiting(self) -> int:
         """Act upon messages that were kept and no more; returns how many it were."""
         async with self._database.transaction() as tx:
             waiting = await repository.claim_webhooks(tx, limit=AT_ONCE_MAX, lease=LEASE)
         for message in waiting:
-            await self._try(message.id, _read(message.facts))
+            await self._try(message.id, message.facts)
         return len(waiting)
 
     @retried
@@ -56,9 +56,9 @@ class Inbox:
         async with self._database.transaction() as tx:
             return await repository.keep_webhook(tx, webhook_id, gateway, message.event_id, _written(message.facts), body, LEASE)
 
-    async def _try(self, webhook_id: WebhookId, facts: Facts) -> None:
+    async def _try(self, webhook_id: WebhookId, facts: str) -> None:
         try:
-            for fact in facts:
+            for fact in _read(facts):
                 await (
                     self._outcomes.apply(fact.payment, fact.outcome)
                     if isinstance(fact, PaymentFact)
@@ -68,6 +68,9 @@ class Inbox:
                 await repository.webhook_applied(tx, webhook_id)
         except repository.DATABASE_AWAY as error:
             log.warning("webhook_waits", webhook_id=str(webhook_id), reason=str(error))
+        except Exception:
+            # One message that trips us must not keep its neighbours waiting.
+            log.exception("webhook_failed", webhook_id=str(webhook_id))
 
 
 def _written(facts: Sequence[PaymentFact | RefundFact]) -> str:

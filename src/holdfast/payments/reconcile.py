@@ -65,6 +65,9 @@ class Reconciler:
             await self._outcomes.apply(payment.id, await self._outcome(payment))
         except repository.DATABASE_AWAY as error:
             log.warning("outcome_waits", payment_id=str(payment.id), reason=str(error))
+        except Exception:
+            # One payment that trips us must not take its neighbours with it.
+            log.exception("outcome_failed", payment_id=str(payment.id))
 
     async def _outcome(self, payment: Unanswered) -> Outcome:
         found = await self._gateways[payment.gateway].find(payment.id)

@@ -136,11 +136,13 @@ class Refunds:
                 group.create_task(self._do(refund))
 
     async def _do(self, due: DueRefund) -> None:
-        outcome = await self._gateways[due.gateway].refund(due.id, due.payment_id, Amount(due.currency, due.amount))
         try:
-            await self.apply(due.id, outcome)
+            await self.apply(due.id, await self._gateways[due.gateway].refund(due.id, due.payment_id, Amount(due.currency, due.amount)))
         except repository.DATABASE_AWAY as error:
             log.warning("refund_waits", refund_id=str(due.id), reason=str(error))
+        except Exception:
+            # One refund that trips us must not take its neighbours with it.
+            log.exception("refund_failed", refund_id=str(due.id))
 
 
 async def _paid(tx: Tx, refund: Refund, reference: str) -> None:
