@@ -1,52 +1,129 @@
 """Values that stand as examples in the OpenAPI document, made from its schemas and the names of the fields."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from holdfast.common.ids import Id
 from holdfast.common.money import Amount
+from holdfast.common.views import camel
 
 Schema = Mapping[str, Any]
 
 _BY_NAME: Final[Mapping[str, object]] = {
-    "phone": "+201000012345",
-    "otp": "000000",
-    "language": "en",
-    "name": "Ramses Square",
-    "nameEn": "Ramses Square",
-    "nameAr": "ميدان رمسيس",
-    "displayName": "Mona",
-    "latitude": 30.0626,
-    "longitude": 31.2467,
-    "near": "30.0626,31.2467",
-    "currency": "EGP",
-    "timezone": "Africa/Cairo",
-    "zone": "Africa/Cairo",
+    "accessToken": "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJ1c3JfMDEifQ.c2lnbmF0dXJl",
+    "actorId": "usr_01h455vb4pex5vsknk084sn02q",
+    "action": "session.cancelled",
+    "adminNote": "We spoke with the driver. Thank you for telling us.",
+    "alg": "EdDSA",
+    "amount": 31.00,
+    "availableSeats": 12,
     "baseFare": 15.00,
+    "body": "2 seats from Ramses Square. Show your ticket to the driver.",
+    "captured": 435.00,
+    "code": "M7",
+    "crv": "Ed25519",
+    "currency": "EGP",
+    "cursor": "wHRUqrVhWyIyIl0",
+    "declineReason": "insufficient_funds",
+    "displayName": "Mona",
+    "distanceM": 350,
+    "earned": 420.00,
+    "entity": "booking",
+    "entityId": "bkg_01h455vb4pex5vsknk084sn02q",
+    "expiresIn": 600,
     "fare": 15.00,
     "fareAmount": 30.00,
-    "serviceFee": 1.00,
-    "totalAmount": 31.00,
-    "grossAmount": 450.00,
-    "serviceFees": 14.00,
-    "netAmount": 436.00,
-    "amount": 30.00,
-    "balance": 200.00,
-    "seatsCount": 2,
-    "totalSeats": 14,
-    "availableSeats": 12,
+    "gateway": "sandbox",
+    "gatewayReference": "ch_1001",
+    "gross": 435.00,
+    "grossAmount": 435.00,
+    "kid": "3f6f0a2d5e11",
+    "kty": "OKP",
+    "language": "ar",
+    "latitude": 30.0626,
+    "licenseNumber": "29901011234567",
+    "limit": 20,
+    "longitude": 31.2467,
+    "markedRead": 3,
+    "message": "The driver did not stop at my station.",
+    "name": "Ramses Square",
+    "nameAr": "ميدان رمسيس",
+    "nameEn": "Ramses Square",
+    "near": "30.0626,31.2467",
+    "netAmount": 420.00,
+    "nextCursor": "wHRUqrVhWyIyIl0",
+    "paidOut": 420.00,
+    "payments": 15,
+    "phone": "+201000012345",
+    "q": "Ramses",
+    "quantity": 2,
+    "radiusM": 1500,
+    "reason": "The engine does not start.",
+    "refreshToken": "hfr_5T0vSAvXb1yRkq3w8cJ2n6mZ4pL7dFhG",
+    "refundAmount": 30.00,
+    "refundStatus": "PENDING",
+    "refunded": 0.00,
+    "refundedAmount": 0.00,
+    "routeName": "Ramses - Abbaseya",
     "seats": 2,
-    "token": "tok_ok",
+    "seatsCount": 2,
+    "serviceFee": 1.00,
+    "serviceFees": 15.00,
+    "status": "CONFIRMED",
+    "stationName": "Ramses Square",
+    "timezone": "Africa/Cairo",
+    "title": "Your seats are booked",
+    "token": "tok_success",
+    "tokenType": "Bearer",
+    "totalAmount": 31.00,
+    "totalSeats": 14,
+    "type": "booking.confirmed",
+    "unreadCount": 3,
+    "url": "https://gateway.example/3ds/1001",
+    "use": "sig",
+    "usualSeats": 14,
     "vehicleNumber": "ق ه و 1234",
     "vehicleType": "microbus",
-    "licenseNumber": "29901011234567",
-    "message": "The driver did not stop at my station.",
-    "reason": "The engine does not start.",
-    "cursor": "wHRUqrVhWyIyIl0",
-    "nextCursor": None,
-    "limit": 20,
-    "total": 217,
     "version": 3,
+    "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+    "zone": "Africa/Cairo",
+}
+_BY_OWNER: Final[Mapping[tuple[str, str], object]] = {("UserView", "name"): "Mona Ali"}
+# What has not happened yet in the story that the examples tell.
+_NOT_YET: Final = frozenset(
+    {
+        "approvedAt",
+        "approvedByAdmin",
+        "decidedAt",
+        "declineReason",
+        "endReason",
+        "endedAt",
+        "nextAction",
+        "paidAt",
+        "refunds",
+        "rejectReason",
+        "rejectedAt",
+        "rejectionReason",
+        "settlement",
+        "unknownSince",
+    }
+)
+# Of an enumeration the first of these, so that the examples tell one story: seats held, paid for, and ridden.
+_CHOICES: Final = ("PENDING", "SUCCESS", "ACTIVE", "OPEN", "PASSENGER", "CARD", "ar")
+# Fields that depend on each other.
+_BY_SCHEMA: Final[Mapping[str, Mapping[str, object]]] = {
+    "PayRequest": {"holdId": "hld_01h455vb4pex5vsknk084sn02q", "method": "CARD", "token": "tok_success"},
+    "RouteChanges": {"baseFare": 16.00, "isActive": True},
+    "RouteStations": {"stationIds": ["stn_01h455vb4pex5vsknk084sn02q", "stn_01h455vb4pex5vsknk084sn03r"]},
+    "StationChanges": {"nameEn": "Ramses Square, north side"},
+    "StationRequest": {"nameEn": "Ramses Square", "nameAr": "ميدان رمسيس", "latitude": 30.0626, "longitude": 31.2467},
+    "RouteRequest": {
+        "nameEn": "Ramses - Abbaseya",
+        "nameAr": "رمسيس - العباسية",
+        "baseFare": 15.00,
+        "stationIds": ["stn_01h455vb4pex5vsknk084sn02q", "stn_01h455vb4pex5vsknk084sn03r"],
+    },
 }
 _BY_FORMAT: Final[Mapping[str, object]] = {
     "date-time": "2026-05-01T12:30:00Z",
@@ -56,7 +133,9 @@ _BY_FORMAT: Final[Mapping[str, object]] = {
     "decimal": 15.00,
     "duration": "PT5M",
 }
-_BY_TYPE: Final[Mapping[str, object]] = {"string": "text", "integer": 1, "number": 1.0, "boolean": True, "null": None}
+_BY_TYPE: Final[Mapping[str, object]] = {"string": "text", "integer": 1, "number": 15.00, "boolean": True, "null": None}
+_INSTANT: Final = re.compile(r"(^since|^until|[a-z](At|Since|Until))$")
+_NUMBERS: Final = ("max", "min", "available", "live", "seats", "after", "left", "count", "tries", "routes")
 _DEPTH_MAX: Final = 8
 
 
@@ -75,6 +154,11 @@ def ids_by_name() -> Mapping[str, type[Id]]:
     return found
 
 
+def is_instant(name: str) -> bool:
+    """Whether a field of this name holds an instant: ``expiresAt``."""
+    return _INSTANT.search(name) is not None
+
+
 class Examples:
     """Makes examples of the schemas of one document."""
 
@@ -86,52 +170,73 @@ class Examples:
         """A value that fits the schema; ``name`` is the field's and ``owner`` the schema's that it belongs to."""
         if "$ref" in schema:
             title = schema["$ref"].rpartition("/")[2]
-            return self.of(self._components[title], name, title, depth + 1)
+            return _BY_SCHEMA.get(title) or self.of(self._components[title], name, title, depth + 1)
         if schema.get("examples"):
             return schema["examples"][0]
         if "const" in schema:
             return schema["const"]
         if "enum" in schema:
-            return schema["enum"][0]
+            return next((choice for choice in _CHOICES if choice in schema["enum"]), schema["enum"][0])
         if "anyOf" in schema:
             choices = [choice for choice in schema["anyOf"] if choice.get("type") != "null"]
-            return self.of(choices[0], name, owner, depth) if choices else None
+            is_null = not choices or (name in _NOT_YET and len(choices) < len(schema["anyOf"]))
+            return None if is_null else self.of(choices[0], name, owner, depth)
         if schema.get("type") == "object":
-            properties: Mapping[str, Schema] = schema.get("properties", {})
-            return {key: self.of(value, key, owner, depth + 1) for key, value in properties.items()} if depth < _DEPTH_MAX else {}
+            return self._object(schema, owner, depth) if depth < _DEPTH_MAX else {}
         if schema.get("type") == "array":
-            return [self.of(schema.get("items", {}), name.removesuffix("s"), owner, depth + 1)] if depth < _DEPTH_MAX else []
+            return (
+                []
+                if name in _NOT_YET
+                else [self.of(schema.get("items", {}), name.removesuffix("s"), owner, depth + 1)]
+                if depth < _DEPTH_MAX
+                else []
+            )
         return self._plain(schema, name, owner)
 
+    def _object(self, schema: Schema, owner: str, depth: int) -> dict[str, object]:
+        """What must be there; and everything, where nothing must."""
+        properties: Mapping[str, Schema] = schema.get("properties", {})
+        shown = schema.get("required") or properties.keys()
+        return {key: self.of(value, key, owner, depth + 1) for key, value in properties.items() if key in shown}
+
     def _plain(self, schema: Schema, name: str, owner: str) -> Any:
-        kind = self._ids.get(name) or (self._ids.get(_lower_first(owner.removesuffix("View")) + "Id") if name == "id" else None)
-        found = id_example(kind) if kind is not None else _BY_NAME.get(name, _BY_FORMAT.get(schema.get("format", "")))
+        found = self._named(name, owner)
         if found is None or not _fits(found, schema):
-            found = schema.get("default") or _BY_TYPE.get(schema.get("type", ""), None)
-        if isinstance(found, int | float) and not isinstance(found, bool) and found < schema.get("minimum", found):
-            found = schema["minimum"]
-        if isinstance(found, str):
-            found = found[: schema.get("maxLength", len(found))]
-        return found
+            found = _BY_FORMAT.get(schema.get("format", ""))
+        if found is None:
+            found = schema.get("default") or _BY_TYPE.get(schema.get("type", ""))
+        if isinstance(found, int | float) and not isinstance(found, bool):
+            return max(found, schema.get("minimum", found))
+        return found[: schema.get("maxLength", len(found))] if isinstance(found, str) else found
+
+    def _named(self, name: str, owner: str) -> object:
+        if (owner, name) in _BY_OWNER:
+            return _BY_OWNER[owner, name]
+        if name == "id":
+            # The ``id`` of a RouteWithStationsView is the route's.
+            places = {kind: owner.lower().find(kind.removesuffix("Id").lower()) for kind in self._ids}
+            name = min((kind for kind in places if places[kind] >= 0), key=lambda kind: (places[kind], -len(kind)), default="id")
+        kind = self._ids.get(name) or self._ids.get(f"{name}Id")
+        if kind is not None and name not in _BY_NAME:
+            return id_example(kind)
+        return _BY_FORMAT["date-time"] if is_instant(name) else _BY_NAME.get(name)
 
 
 def sample_fact(name: str) -> object:
     """A value for a fact of a refusal, to show its problem in the document."""
     ids = ids_by_name()
-    first, *rest = name.split("_")
-    camel_name = first + "".join(word.capitalize() for word in rest)
-    if camel_name in ids:
-        return ids[camel_name](int=0x0190A7C46D3E7C529B1F3F6F0A2D5E11)
-    if name.endswith(("_at", "until", "deadline")):
+    if camel(name) in ids:
+        return ids[camel(name)](int=0x0190A7C46D3E7C529B1F3F6F0A2D5E11)
+    if is_instant(camel(name)):
         return _BY_FORMAT["date-time"]
     if name in ("price", "fare", "amount", "balance", "due", "missing", "total"):
         return Amount("EGP", 3100)
-    return _BY_NAME.get(
-        camel_name, 1 if name.endswith(("max", "min", "available", "live", "seats", "after", "left", "count", "tries")) else "..."
-    )
+    return _BY_NAME.get(camel(name), 1 if name.endswith(_NUMBERS) else "...")
 
 
 def _fits(value: object, schema: Schema) -> bool:
+    if "pattern" in schema and not (isinstance(value, str) and re.search(schema["pattern"], value)):
+        return False
     match schema.get("type"):
         case "string":
             return isinstance(value, str)
@@ -143,7 +248,3 @@ def _fits(value: object, schema: Schema) -> bool:
             return isinstance(value, bool)
         case _:
             return True
-
-
-def _lower_first(text: str) -> str:
-    return text[:1].lower() + text[1:]

@@ -17,7 +17,7 @@ from litestar.enums import MediaType, ParamType
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
-from holdfast.app.edge.examples import Examples, id_example, ids_by_name, sample_fact
+from holdfast.app.edge.examples import Examples, id_example, ids_by_name, is_instant, sample_fact
 from holdfast.app.edge.problems import problem
 from holdfast.app.edge.reading import PLAN, Plan
 from holdfast.app.edge.refusals import (
@@ -315,7 +315,7 @@ def _own_schema(kind: type) -> dict[str, object]:
     if issubclass(kind, Id):
         return _id_schema(kind)
     if issubclass(kind, JsonAmount):
-        return {"type": "number", "description": "An amount in major units, with its currency beside it.", "examples": [30.00]}
+        return {"type": "number", "description": "An amount in major units, with its currency beside it."}
     raise NotImplementedError(f"no schema for {kind.__name__}: a view has fields of JSON's own types, ids as text")
 
 
@@ -345,6 +345,8 @@ def _tidied(found: Any) -> Any:
             **{k: v for k, v in found.items() if k not in ("type", "format")},
         }
     tidied = {_tidied_name(key): _tidied(value) for key, value in found.items() if not (key == "default" and value is None)}
+    if isinstance(tidied.get("properties"), dict):
+        tidied["properties"] = {name: _dated(name, schema) for name, schema in tidied["properties"].items()}
     if isinstance(tidied.get("$ref"), str):
         tidied["$ref"] = _tidied_name(tidied["$ref"])
     if isinstance(tidied.get("title"), str):
@@ -352,8 +354,19 @@ def _tidied(found: Any) -> Any:
     return tidied
 
 
+def _dated(name: str, schema: Any) -> Any:
+    """msgspec names the format of an instant only where it demands a zone when it reads; ours all have one when they are written."""
+    if not is_instant(name):
+        return schema
+    if "anyOf" in schema:
+        return {**schema, "anyOf": [_dated(name, choice) for choice in schema["anyOf"]]}
+    return {**schema, "format": "date-time"} if schema.get("type") == "string" else schema
+
+
 def _tidied_name(name: str) -> str:
-    return re.sub(r"\bPageView_(\w+)_\b", r"\1Page", name)
+    """Pages without brackets, and no names of modules where two have one name."""
+    bare = re.sub(r"\bholdfast\.(\w+)\.(?:\w+\.)*(\w+)", lambda found: found[1].capitalize() + found[2], name)
+    return re.sub(r"\bPageView_(\w+)_\b", r"\1Page", bare)
 
 
 def _key(annotation: Any) -> str:

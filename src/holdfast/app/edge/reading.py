@@ -42,7 +42,10 @@ _PLAIN_JSON: Final = re.compile(rb'application/json(?:[ \t]*;[ \t]*charset="?utf
 # What only a suspicious body contains: escapes of control characters (also the innocent \\u0000 of an escaped backslash), DEL,
 # noncharacters, and numbers of more digits than any of ours.
 _SUSPICIOUS: Final = re.compile(rb"\\u00[017]|\\[bf]|\x7f|\\u[fF]{3}[eEfF]|\xef\xbf[\xbe\xbf]|[0-9]{16}")
-_STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"')
+# Whatever comes after a quote matches, an unfinished string too: so the scan never goes back, and takes no longer than the body.
+_STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.?)*+"?', re.DOTALL)
+FAULTS_MAX: Final = 50
+"""So many faults are named at most: the answer must not be many times the request."""
 
 
 class _Parameter(Struct, frozen=True):
@@ -110,7 +113,7 @@ class Plan:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise Malformed from None
         found = faults_of(plain, self.annotation, language) + unprintable_faults(plain, language)
-        return found or [("", said(first, self.annotation, language))]
+        return found[:FAULTS_MAX] or [("", said(first, self.annotation, language))]
 
     def _look_closely(self, body: bytes, language: Language) -> None:
         plain = msgspec.json.decode(body)
