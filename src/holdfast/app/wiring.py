@@ -33,7 +33,7 @@ from holdfast.limits import Limits
 from holdfast.notifications import module as notifications_module
 from holdfast.notifications.channels.sms import AppriseSender
 from holdfast.payments import module as payments_module
-from holdfast.payments.gateway import Gateways
+from holdfast.payments.gateway import Gateway, Gateways
 from holdfast.payments.gateways.sandbox import SandboxGateway
 from holdfast.payments.payable import Payables
 from holdfast.payouts import module as payouts_module
@@ -174,6 +174,7 @@ def _code_sender(settings: Settings) -> CodeSender:
 
 
 def _gateways(settings: Settings) -> Gateways:
-    if not settings.sandbox_gateway_url:
-        return Gateways()
-    return Gateways(SandboxGateway(settings.sandbox_gateway_url, settings.sandbox_gateway_secret.get_secret_value()))
+    gateways: list[Gateway] = []
+    if settings.sandbox_gateway_url:
+        gateways.append(SandboxGateway(settings.sandbox_gateway_url, settings.sandbox_gateway_secret.get_secret_value()))
+    return Gateways(*gateways)
