@@ -97,7 +97,7 @@ def build_program(settings: Settings) -> Program:
 
     inventory = Inventory()
     payables = Payables()
-    payments = payments_module.build(database, payables, _gateways(settings))
+    payments = payments_module.build(database, payables, _gateways(settings), return_url=settings.payment_return_url or None)
 
     stations = stations_module.build(database, cache)
     routes = routes_module.build(database, cache, stations.registry)

@@ -119,6 +119,12 @@ class Settings(BaseSettings):
         100, alias="HOLDFAST_SERVICE_FEE_PIASTRES", ge=0, le=100_000, description="Fee for a booking, once, in piastres."
     )
 
+    payment_return_url: str = Field(
+        "",
+        alias="HOLDFAST_PAYMENT_RETURN_URL",
+        pattern="^(https?://.+)?$",
+        description="Where payers come back to after 3-D Secure: a page of your app. Empty: the gateway shows its own.",
+    )
     sandbox_gateway_url: str = Field(
         "",
         alias="HOLDFAST_SANDBOX_GATEWAY_URL",
