@@ -36,7 +36,7 @@ CONTROLS.update(
     {
         # Outcomes do not look at the state of their payment under the lock of what it pays for.
         "payments.without_state_check": lambda: Control(
-            edits=[(payments.SQL.settle, "AND status IN ('INITIATED', 'FAILED')", "")], attributes=[(outcomes, "PAYMENT", _DeafTo())]
+            edits=[(payments.SQL.settle, "AND status = ANY(%(sources)s)", "")], attributes=[(outcomes, "PAYMENT", _DeafTo())]
         ),
         # Nothing keeps a second attempt away while one runs.
         "payments.without_one_live": lambda: Control(

@@ -45,6 +45,13 @@ async def send(till: Till, body: bytes, *, event_id: str = "msg_1", secret: str 
     return answer.status_code
 
 
+async def insist(till: Till, body: bytes, *, event_id: str = "msg_1") -> int:
+    """Send a message as gateways do: again while we are too busy to take it."""
+    while (status := await send(till, body, event_id=event_id)) == 503:
+        pass
+    return status
+
+
 async def kept(till: Till) -> int:
     return int(await till.value("SELECT count(*) FROM gateway_webhooks"))
 
@@ -109,7 +116,7 @@ async def test_the_sandbox_forges_one_too(till: Till) -> None:
 
 async def test_fifty_copies_of_a_message_are_one(till: Till) -> None:
     payment = await undecided(till)
-    statuses = await asyncio.gather(*(send(till, told(payment)) for _ in range(50)))
+    statuses = await asyncio.gather(*(insist(till, told(payment)) for _ in range(50)))
     assert set(statuses) == {204}
     assert await kept(till) == 1
     assert await till.value("SELECT count(*) FROM events WHERE name = 'PaymentSucceeded'") == 1
@@ -118,7 +125,7 @@ async def test_fifty_copies_of_a_message_are_one(till: Till) -> None:
 
 async def test_the_same_fact_under_many_ids_has_one_effect(till: Till) -> None:
     payment = await undecided(till)
-    statuses = await asyncio.gather(*(send(till, told(payment), event_id=f"msg_{number}") for number in range(30)))
+    statuses = await asyncio.gather(*(insist(till, told(payment), event_id=f"msg_{number}") for number in range(30)))
     assert set(statuses) == {204}
     assert await kept(till) == 30
     assert await till.value("SELECT count(*) FROM events WHERE name = 'PaymentSucceeded'") == 1
