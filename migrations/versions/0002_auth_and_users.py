@@ -65,7 +65,7 @@ def upgrade() -> None:
             CONSTRAINT logins_pkey PRIMARY KEY (id),
             CONSTRAINT logins_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id),
             CONSTRAINT logins_generation CHECK (generation > 0),
-            CONSTRAINT logins_end_reason CHECK (end_reason IN ('LOGGED_OUT', 'DEACTIVATED', 'TOKEN_REUSED')),
+            CONSTRAINT logins_end_reason CHECK (end_reason IN ('LOGGED_OUT', 'ACCESS_CHANGED', 'TOKEN_REUSED')),
             CONSTRAINT logins_ended CHECK ((ended_at IS NULL) = (end_reason IS NULL)),
             CONSTRAINT logins_changed CHECK (ended_at IS NULL OR changed_at IS NOT NULL)
         )

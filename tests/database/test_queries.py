@@ -1,5 +1,6 @@
 """Named statements are read as they are written."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -24,3 +25,13 @@ def test_names_promises_and_parameters() -> None:
 def test_every_statement_that_takes_reading_says_what_it_promises(source: Path) -> None:
     for query in read_queries(source.read_text(encoding="utf-8")).values():
         assert query.promise or len(query.text.splitlines()) < LINES_THAT_TAKE_READING, f"{source}: {query.name} promises nothing"
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.parent.name)
+def test_every_statement_is_used_and_every_used_one_exists(source: Path) -> None:
+    written = set(read_queries(source.read_text(encoding="utf-8")))
+    code = "\n".join(path.read_text(encoding="utf-8") for path in source.parent.glob("*.py"))
+    used = set(re.findall(r"\bSQL\.([a-z_0-9]+)", code))
+    assert used <= written
+    if "vars(" not in code and "read_queries(" not in code:
+        assert written <= used

@@ -1,15 +1,19 @@
 """Sessions: opening, finding, closing, calling off."""
 
 import pytest
+from sqlalchemy import text
 from tests.shop import FIRST_PAGE, Shop, fresh_key
 
 from holdfast.common.actor import Actor, Role
 from holdfast.common.paging import PageRequest
+from holdfast.database import Database
 from holdfast.events import repository as log
+from holdfast.events.consumers import follow_next
 from holdfast.events.models import START_OF_LOG
 from holdfast.idempotency import IdempotencyKey
 from holdfast.routes.models import RouteId
 from holdfast.sessions.errors import (
+    CurrencyNotSold,
     DriverNotApproved,
     SessionCancelledAlready,
     SessionClosedAlready,
@@ -21,6 +25,7 @@ from holdfast.sessions.models import Session
 from holdfast.sessions.repository import Search
 from holdfast.sessions.states import SessionState
 from holdfast.stations.models import StationId
+from holdfast.users import People
 
 
 def driver_of(session: Session) -> Actor:
@@ -77,6 +82,24 @@ async def test_others_sessions_are_unknown_and_admins_may_call_any_off(shop: Sho
         await shop.sessions.service.close(await shop.driver(), None, session.id)
     admin = await shop.person(Role.ADMIN)
     assert (await shop.sessions.service.cancel(admin, None, session.id, "road closed")).status is SessionState.CANCELLED
+
+
+async def test_the_session_of_somebody_who_may_no_longer_drive_is_called_off(shop: Shop, database: Database) -> None:
+    session, other = await shop.session(), await shop.session()
+    people, admin = People(), await shop.person(Role.ADMIN)
+    async with database.transaction() as tx:
+        await people.change_access(tx, admin, session.driver_id, is_active=False)
+    while await follow_next(database, shop.sessions.follower):
+        pass
+    assert (await shop.look(session.id)).status is SessionState.CANCELLED
+    assert (await shop.look(other.id)).status is SessionState.ACTIVE
+
+
+async def test_a_fare_in_another_currency_than_the_fee_is_not_sold(shop: Shop, owner: Database) -> None:
+    async with owner.transaction() as tx:
+        await tx.run(text("UPDATE routes SET currency = 'KWD'"))
+    with pytest.raises(CurrencyNotSold):
+        await shop.session()
 
 
 async def test_open_sessions_are_found_by_route_station_and_place_the_longest_waiting_first(shop: Shop) -> None:

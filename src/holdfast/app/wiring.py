@@ -157,7 +157,7 @@ def build_program(settings: Settings) -> Program:
         lifespan=[lifespan],
         sockets=realtime.app,
         consumers=[notifications.consumer],
-        followers=[stations.follower, routes.follower, bookings.calling_off, bookings.show_holds],
+        followers=[stations.follower, routes.follower, sessions.follower, bookings.calling_off, bookings.show_holds],
         loops=[bookings.expiry.run, payments.reconciler.run],
         jobs=[*auth.jobs],
         gateways=payments.gateways,

@@ -27,7 +27,7 @@ class EndReason(StrEnum):
     """Why a sign-in ended."""
 
     LOGGED_OUT = "LOGGED_OUT"
-    DEACTIVATED = "DEACTIVATED"
+    ACCESS_CHANGED = "ACCESS_CHANGED"
     TOKEN_REUSED = "TOKEN_REUSED"  # noqa: S105 - a reason.
 
 
@@ -63,7 +63,7 @@ class LoginTable(Base):
     __tablename__ = "logins"
     __table_args__ = (
         CheckConstraint("generation > 0", name="generation"),
-        CheckConstraint("end_reason IN ('LOGGED_OUT', 'DEACTIVATED', 'TOKEN_REUSED')", name="end_reason"),
+        CheckConstraint("end_reason IN ('LOGGED_OUT', 'ACCESS_CHANGED', 'TOKEN_REUSED')", name="end_reason"),
         CheckConstraint("(ended_at IS NULL) = (end_reason IS NULL)", name="ended"),
         CheckConstraint("ended_at IS NULL OR changed_at IS NOT NULL", name="changed"),
         Index("logins_user_id_idx", "user_id", postgresql_where=text("ended_at IS NULL")),

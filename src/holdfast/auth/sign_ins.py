@@ -17,7 +17,7 @@ class SignInsOfPeople:
         await announce(tx, await repository.take_back_tokens_of(tx, user_id))
 
     async def end(self, tx: Tx, user_id: UserId) -> None:
-        await announce(tx, await repository.end_logins_of(tx, user_id, EndReason.DEACTIVATED))
+        await announce(tx, await repository.end_logins_of(tx, user_id, EndReason.ACCESS_CHANGED))
 
 
 async def announce(tx: Tx, logins: Sequence[Login]) -> None:

@@ -70,7 +70,8 @@ class BookingController(Controller):
         data: JSONBody[CancelBooking | None] = None,
     ) -> CancellationView:
         """Cancel a booking. The fare goes back until the session is closed, and nothing after that; the service fee is kept."""
-        return CancellationView.of(await service.cancel(actor, optional_key, BookingId.parse(booking_id)))
+        wants_refund = data is None or data.refund_requested
+        return CancellationView.of(await service.cancel(actor, optional_key, BookingId.parse(booking_id), wants_refund=wants_refund))
 
     @get("/history", guards=[requires()])
     async def history(

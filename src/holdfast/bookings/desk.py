@@ -237,7 +237,8 @@ def _is_stuck(error: Exception) -> bool:
 
 
 def _refusal_for(error: Exception) -> BaseException:
-    return error if isinstance(error, Refusal) else Overloaded()
+    """What one request is told for which nobody else is to blame. A fault of ours stays what it is, for the edge to log."""
+    return Overloaded() if isinstance(error, pg_errors.OperationalError) else error
 
 
 def _replay(stands: Replay, rebuilt: Mapping[UUID, HeldBooking]) -> Answer:

@@ -23,7 +23,7 @@ class HoldSeats(Struct, frozen=True, rename="camel", forbid_unknown_fields=True)
 
 
 class CancelBooking(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """Why someone cancels, for the statistics; nobody has to say."""
+    """How someone cancels. ``refundRequested: false`` gives the fare up. ``reason`` is accepted and not kept: people write anything."""
 
     reason: Annotated[str, Meta(max_length=500)] | None = None
     refund_requested: bool = True

@@ -42,10 +42,3 @@ class HoldExpired(Refusal):
 
     code = "hold_expired"
     status = 409
-
-
-class NotCancellable(Refusal):
-    """The session has departed, so this booking can no longer be cancelled."""
-
-    code = "not_cancellable"
-    status = 409

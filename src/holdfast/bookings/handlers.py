@@ -67,19 +67,18 @@ class CallingOff:
 
     @retried
     async def _give_back_some(self, pool_ids: Sequence[PoolId]) -> int:
-        """Unpaid holds on closed pools expire; returns how many were left to do."""
+        """Unpaid holds on closed pools are given back and their bookings expire; returns how many it were."""
         async with self._database.transaction() as tx:
             hold_ids = await self._inventory.holds_on(tx, pool_ids, CALL_OFF_BATCH)
             ids = [BookingId.of(hold_id) for hold_id in hold_ids]
             if ids:
                 locked = await lock_all(tx, self._inventory, ids)
-                pending = [b.id for b in locked.bookings.values() if b.status is BookingState.PENDING]
-                await self._lifecycle.end(tx, locked, pending, BookingState.EXPIRED, EndReason.SALES_CLOSED)
+                await self._lifecycle.end(tx, locked, ids, BookingState.EXPIRED, EndReason.SALES_CLOSED)
             return len(ids)
 
     @retried
     async def _call_off_some(self, pool_ids: Sequence[PoolId]) -> int:
-        """Every booking on pools that were called off is cancelled, and all of its money goes back."""
+        """Bookings on pools that were called off are cancelled, and all of their money goes back; returns how many were found."""
         async with self._database.transaction() as tx:
             ids = await repository.some_open_of(tx, pool_ids, CALL_OFF_BATCH)
             if not ids:
@@ -142,7 +141,7 @@ class Expiry:
             try:
                 if await self.expire_some() < EXPIRE_BATCH:
                     await asyncio.sleep(await self._nap())
-            except (psycopg.Error, ConnectionLost, OutcomeUnknown, Overloaded) as error:
+            except (psycopg.OperationalError, ConnectionLost, OutcomeUnknown, Overloaded) as error:
                 log.warning("expiry_waits", reason=str(error))
                 await asyncio.sleep(NAP_S_MAX)
 

@@ -69,9 +69,9 @@ class BookingPayable:
             hold = await self._inventory.extend(tx, booking.hold_id, booking.held_until + (booking.held_until - booking.created_at))
             if hold is None:
                 raise HoldExpired
-            await repository.mark_extended(tx, booking.id)
+            version = await repository.mark_extended(tx, booking.id)
             extended = BookingExtended(
-                version=booking.version + 1,
+                version=version,
                 booking_id=booking.id,
                 customer_id=booking.customer_id,
                 owner_id=booking.owner_id,

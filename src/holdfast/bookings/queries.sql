@@ -53,7 +53,7 @@ RETURNING *;
 
 -- name: mark_extended
 -- The deadline moves once per booking.
-UPDATE bookings SET extended_at = business_now(), version = version + 1 WHERE id = :id AND extended_at IS NULL;
+UPDATE bookings SET extended_at = business_now(), version = version + 1 WHERE id = :id AND extended_at IS NULL RETURNING version;
 
 -- name: some_open_of
 -- At most :limit bookings on these pools that are still PENDING or CONFIRMED: what calling off has yet to cancel.

@@ -94,8 +94,10 @@ async def confirm(tx: Tx, ids: Sequence[UUID]) -> list[Booking]:
     return await tx.all(SQL.confirm, Booking, ids=list(ids), sources=sources)
 
 
-async def mark_extended(tx: Tx, booking_id: BookingId) -> bool:
-    return await tx.run(SQL.mark_extended, id=booking_id) == 1
+async def mark_extended(tx: Tx, booking_id: BookingId) -> int:
+    """The new version. The booking is locked and was not extended before."""
+    version: int = await tx.value(SQL.mark_extended, id=booking_id)
+    return version
 
 
 async def some_open_of(tx: Tx, pool_ids: Sequence[PoolId], limit: int) -> list[BookingId]:

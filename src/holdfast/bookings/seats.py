@@ -42,4 +42,7 @@ class SoldOutMemo:
         if len(self._until) + len(shortages) > REMEMBERED_MAX:
             self._until = {owner_id: found for owner_id, found in self._until.items() if found[0] > now}
         self._until.update({owner_id: (now + REMEMBERED_S, shortage) for owner_id, shortage in shortages.items()})
-        await self._marks.lock_seats([SessionId.of(owner_id) for owner_id in shortages])
+        # A mark says no more than "sold out", so what is closed is left for each process to find out.
+        sold_out = [SessionId.of(owner_id) for owner_id, shortage in shortages.items() if not shortage.closed]
+        if sold_out:
+            await self._marks.lock_seats(sold_out)

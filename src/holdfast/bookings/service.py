@@ -56,11 +56,13 @@ class BookingService:
             locked, booking = await self._lock_own(tx, actor, booking_id)
             if booking.status is not BookingState.PENDING:
                 raise BOOKING.refusals[booking.status]
-            ended = await self._lifecycle.end(tx, locked, [booking.id], BookingState.CANCELLED, EndReason.RELEASED_BY_CUSTOMER)
-            return once.keep(ended[0])
+            ended = (await self._lifecycle.end(tx, locked, [booking.id], BookingState.CANCELLED, EndReason.RELEASED_BY_CUSTOMER))[0]
+            deed = Deed(actor, "booking.released", booking.id, before={"status": booking.status}, after={"status": ended.status})
+            await audit.record(tx, [deed])
+            return once.keep(ended)
 
     @retried
-    async def cancel(self, actor: Actor, key: IdempotencyKey | None, booking_id: BookingId) -> Cancellation:
+    async def cancel(self, actor: Actor, key: IdempotencyKey | None, booking_id: BookingId, *, wants_refund: bool = True) -> Cancellation:
         """Give a booking up. A paid one gets its fare back while sales are open and nothing afterwards; the fee is kept.
 
         Raises BookingUnknown, BookingCancelledAlready, HoldExpired.
@@ -74,7 +76,7 @@ class BookingService:
             reason = EndReason.CANCELLED_BY_CUSTOMER if was_paid else EndReason.RELEASED_BY_CUSTOMER
             open_still = all(pool.closed_at is None for pool in locked.pools.values())
             ended = (await self._lifecycle.end(tx, locked, [booking.id], BookingState.CANCELLED, reason))[0]
-            refund = Amount(booking.currency, booking.fare if was_paid and open_still else 0)
+            refund = Amount(booking.currency, booking.fare if was_paid and open_still and wants_refund else 0)
             nothing = Amount(booking.currency, 0)
             await refunds.request(tx, actor, [RefundRequest(PAYABLE_KIND, booking.id, refund, nothing, RefundReason.CANCELLED_BY_CUSTOMER)])
             facts = {"status": ended.status, "refund": refund.minor, "currency": refund.currency}
@@ -96,7 +98,7 @@ class BookingService:
             if booking is None or not (actor.is_admin or booking.customer_id == actor.id):
                 raise BookingUnknown
             if booking.customer_id != actor.id:
-                await audit.record(tx, [Deed(actor, "booking.looked_at", booking_id)])
+                await audit.record(tx, [Deed(actor, "booking.viewed", booking_id)])
             return booking
 
     async def history(self, actor: Actor, status: BookingState | None, request: PageRequest) -> Page[Booking]:

@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DEVELOPMENT_SECRET = "development-only-never-in-production"  # noqa: S105 - start is refused with it in production.
+SECRET_LENGTH_MIN = 32
 
 
 class Environment(StrEnum):
@@ -157,15 +158,23 @@ class Settings(BaseSettings):
     def hold_lifetime(self) -> timedelta:
         return timedelta(seconds=self.hold_seconds)
 
+    def _secrets_in_use(self) -> list[tuple[str, str]]:
+        """Those that sign or encrypt, by the name of their setting; the previous ones where there are any."""
+        present = [("HOLDFAST_TOKEN_KEY", self.token_key), ("HOLDFAST_VAULT_KEY", self.vault_key)]
+        previous = [("HOLDFAST_TOKEN_KEY_PREVIOUS", self.token_key_previous), ("HOLDFAST_VAULT_KEY_PREVIOUS", self.vault_key_previous)]
+        return [(name, key.get_secret_value()) for name, key in [*present, *previous] if key.get_secret_value() or (name, key) in present]
+
     @model_validator(mode="after")
     def _safe_in_production(self) -> Self:
         if not self.is_production:
             return self
         faults = [
             f"{name}: set a secret of your own, at least 32 characters (python3 -c 'import secrets; print(secrets.token_urlsafe(32))')"
-            for name, secret in (("HOLDFAST_TOKEN_KEY", self.token_key), ("HOLDFAST_VAULT_KEY", self.vault_key))
-            if secret.get_secret_value() == DEVELOPMENT_SECRET or len(secret.get_secret_value()) < 32  # noqa: PLR2004
+            for name, secret in self._secrets_in_use()
+            if DEVELOPMENT_SECRET in secret or len(secret.strip()) < SECRET_LENGTH_MIN
         ]
+        if self.token_key.get_secret_value() == self.vault_key.get_secret_value():
+            faults.append("HOLDFAST_VAULT_KEY: set another secret than HOLDFAST_TOKEN_KEY")
         if not self.code_channel.get_secret_value():
             faults.append("HOLDFAST_CODE_CHANNEL: set an Apprise URL, sign-in codes must not be printed to a console")
         if not self.database_url:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -138,6 +139,9 @@ async def _commit_shielded(connection: AsyncConnection) -> None:
     """COMMIT, never cancelled: psycopg would send the server a cancel, and nobody would know what became of it (rule 7)."""
     raw = (await connection.get_raw_connection()).driver_connection
     assert isinstance(raw, psycopg.AsyncConnection)
+    if raw.info.transaction_status is TransactionStatus.INERROR:
+        # Somebody caught an error of the database inside the block: COMMIT would be answered with a silent ROLLBACK.
+        raise psycopg.errors.InFailedSqlTransaction("a statement of this transaction failed, so nothing of it can be committed")
     commit = asyncio.ensure_future(raw.commit())
     try:
         await asyncio.shield(commit)

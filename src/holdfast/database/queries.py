@@ -1,9 +1,9 @@
 """Statements with a name and a promise: ``queries.sql`` beside each repository, read once at import."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, LiteralString
+from typing import LiteralString
 
 _NAME = re.compile(r"^-- name: (?P<name>[a-z_0-9]+)$", re.MULTILINE)
 # A colon that is neither part of a cast (::text) nor of a literal time (12:30).
@@ -36,6 +36,19 @@ def read_queries(source: str) -> dict[str, Query]:
     return {match["name"]: Query(match["name"], source[match.end() : end]) for match, end in zip(names, ends, strict=True)}
 
 
-def queries(module_file: str) -> Any:
-    """The statements of the ``queries.sql`` beside a module, as attributes: ``SQL = queries(__file__)``."""
-    return SimpleNamespace(**read_queries(Path(module_file).with_name("queries.sql").read_text(encoding="utf-8")))
+class Queries:
+    """Statements as attributes. A test sees to it that every name in the program exists, and that every statement is used."""
+
+    def __init__(self, found: Mapping[str, Query]) -> None:
+        self._found = found
+
+    def __getattr__(self, name: str) -> Query:
+        try:
+            return self._found[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+def queries(module_file: str) -> Queries:
+    """The statements of the ``queries.sql`` beside a module: ``SQL = queries(__file__)``."""
+    return Queries(read_queries(Path(module_file).with_name("queries.sql").read_text(encoding="utf-8")))

@@ -87,7 +87,7 @@ async def tail(database: Database, *, wait_s: float = IDLE_WAIT_S, after: LogPos
             async with database.reading() as tx:
                 position = position or await repository.end_of_log(tx)
                 events, position = await repository.read_after(tx, position, BATCH)
-        except (psycopg.Error, ConnectionLost, Overloaded) as error:
+        except (psycopg.OperationalError, ConnectionLost, Overloaded) as error:
             log.warning("event_log_unreadable", reason=str(error))
             await asyncio.sleep(FAILURE_WAIT_S)
             continue
@@ -113,7 +113,7 @@ async def _run(name: str, step: "Step") -> None:
     while True:
         try:
             done = await step()
-        except (psycopg.Error, ConnectionLost, OutcomeUnknown, Overloaded) as error:
+        except (psycopg.OperationalError, ConnectionLost, OutcomeUnknown, Overloaded) as error:
             log.warning("consumer_waits", consumer=name, reason=str(error))
             await asyncio.sleep(FAILURE_WAIT_S)
             continue

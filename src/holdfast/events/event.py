@@ -47,8 +47,3 @@ class Recorded(Struct, frozen=True):
 def event_named(name: str) -> type[Event] | None:
     """The class of a name in the log; None for one that this version of the program no longer knows."""
     return _BY_NAME.get(name)
-
-
-def event_names() -> list[str]:
-    """Every event that the program announces."""
-    return sorted(_BY_NAME)

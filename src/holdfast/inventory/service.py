@@ -40,13 +40,13 @@ class Inventory:
         """Open new pools, nothing held and nothing sold."""
         await repository.open_pools(tx, pools)
 
-    async def claim(self, tx: Tx, requests: Sequence[ClaimRequest], also: Sequence[PoolId] = ()) -> Claim:
+    async def claim(self, tx: Tx, requests: Sequence[ClaimRequest]) -> Claim:
         """Take units for each request, all lines or none, in order of arrival; lapsed holds in the way are given back.
 
-        ``also`` are pools of lines that the caller will give back in the same transaction: they are locked too. Locks lapsed
-        holds without waiting, then every pool. Raises psycopg's LockNotAvailable where a pool stays locked for 250 ms.
+        Locks lapsed holds without waiting, then every pool. Raises psycopg's LockNotAvailable where a pool stays locked for 250 ms,
+        and LockedTwice in a transaction that has locked others.
         """
-        wanted = {line.pool for request in requests for line in request.lines} | set(also)
+        wanted = {line.pool for request in requests for line in request.lines}
         lapsed = await repository.lock_lapsed(tx, sorted(wanted), [request.hold for request in requests])
         if lapsed:
             wanted |= set(await repository.pools_of_holds(tx, lapsed))
@@ -122,8 +122,8 @@ class Inventory:
         wanted = await repository.pools_of_holds(tx, lapsed)
         pools = await repository.lock_pools_nobody_has(tx, wanted)
         if len(pools) < len(wanted):
-            busy = [pool_id for pool_id in wanted if pool_id not in pools]
-            stuck = set(await repository.holds_on_pools(tx, busy, limit=1_000_000))
+            lines = await repository.lines_of_holds(tx, lapsed)
+            stuck = {line.hold_id for line in lines if line.pool_id not in pools}
             lapsed = [hold_id for hold_id in lapsed if hold_id not in stuck]
             if not lapsed:
                 return 0

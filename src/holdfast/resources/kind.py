@@ -90,6 +90,3 @@ class Kinds:
 
     def __getitem__(self, name: str) -> ResourceKind:
         return self._by_name[name]
-
-    def names(self) -> list[str]:
-        return sorted(self._by_name)

@@ -16,6 +16,7 @@ from holdfast.idempotency.errors import KeyUsedForAnother, StillRunning
 from holdfast.routes.models import RouteId
 from holdfast.sessions.dto import ActiveSessionView, CancelSession, SessionView, StartSession
 from holdfast.sessions.errors import (
+    CurrencyNotSold,
     DriverNotApproved,
     SessionCancelledAlready,
     SessionClosedAlready,
@@ -38,7 +39,7 @@ class SessionController(Controller):
     @post(
         "/start",
         guards=[requires(Role.DRIVER)],
-        responses=refusals(DriverNotApproved, StationNotOnRoute, SessionRunning, KeyUsedForAnother, StillRunning),
+        responses=refusals(DriverNotApproved, StationNotOnRoute, CurrencyNotSold, SessionRunning, KeyUsedForAnother, StillRunning),
     )
     async def start(
         self,

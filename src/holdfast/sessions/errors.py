@@ -51,6 +51,13 @@ class DriverNotApproved(Refusal):
     status = 403
 
 
+class CurrencyNotSold(Refusal):
+    """Seats are sold in {currency} here, and the fare of this route is in another currency. Ask an admin to change it."""
+
+    code = "currency_not_sold"
+    status = 409
+
+
 class StationNotOnRoute(Refusal):
     """This station is not on this route, or one of them is not in service. Look at the stations of the route."""
 

@@ -59,7 +59,9 @@ class DriverSessionTable(Base):
 
 
 class Session(Struct, frozen=True):
-    """A session with its seats. ``fare`` is in minor units of ``currency``, for one seat; lapsed holds count as available.
+    """A session with its seats. ``fare`` is in minor units of ``currency``, for one seat.
+
+    Lapsed holds count as available, but not in a session that was read under a lock: there they are still to be given back.
 
     ``pool_version`` is that of its seats: it grows with each change of them, and with whatever ends the session.
     """

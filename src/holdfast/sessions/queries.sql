@@ -24,6 +24,10 @@ SELECT s.*, p.id AS pool_id, p.version AS pool_version, v.total_seats, v.availab
   JOIN driver_session_seats v ON v.id = s.id
  WHERE s.id = :id;
 
+-- name: open_of_driver
+-- The open session of a driver, of which there is one at most.
+SELECT id FROM driver_sessions WHERE driver_id = :driver_id AND status IN ('ACTIVE', 'FULL');
+
 -- name: lock
 -- The session, locked; its pool before it (the caller's duty).
 SELECT s.*, p.id AS pool_id, p.version AS pool_version, p.capacity AS total_seats, p.capacity - p.held - p.sold AS available_seats
@@ -40,16 +44,13 @@ SELECT s.*, p.id AS pool_id, p.version AS pool_version, v.total_seats, v.availab
  ORDER BY s.id DESC LIMIT :limit;
 
 -- name: listed
--- A page of open sessions, the longest waiting first, with names and free seats. A place narrows them to a box around it;
--- the distance is by haversine on a sphere of 6,371 km.
+-- A page of open sessions, the longest waiting first, with names and free seats; of those within a radius where a place is
+-- given. There are never more open sessions than vehicles, so the distance of each is worked out.
 SELECT * FROM (
     SELECT s.id, s.route_id, s.station_id, coalesce(r.name_ar, r.name_en) AS route_name_ar, coalesce(r.name_en, r.name_ar) AS route_name_en,
            coalesce(st.name_ar, st.name_en) AS station_name_ar, coalesce(st.name_en, st.name_ar) AS station_name_en, st.latitude, st.longitude,
            s.vehicle_number, s.fare, s.currency, s.status, s.started_at, s.version, v.total_seats, v.available_seats,
-           CASE WHEN :latitude::float8 IS NOT NULL THEN
-                2 * 6371000 * asin(least(1, sqrt(power(sin(radians(st.latitude - :latitude::float8) / 2), 2)
-                    + cos(radians(:latitude::float8)) * cos(radians(st.latitude))
-                    * power(sin(radians(st.longitude - :longitude::float8) / 2), 2)))) END AS distance_m
+           metres_between(:latitude::float8, :longitude::float8, st.latitude, st.longitude) AS distance_m
       FROM driver_sessions s
       JOIN driver_session_seats v ON v.id = s.id
       JOIN routes r ON r.id = s.route_id

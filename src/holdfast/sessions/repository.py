@@ -84,6 +84,11 @@ async def get(tx: Tx, session_id: SessionId) -> Session | None:
     return await tx.first(SQL.get, Session, id=session_id)
 
 
+async def open_of_driver(tx: Tx, driver_id: UserId) -> SessionId | None:
+    found = await tx.value(SQL.open_of_driver, driver_id=driver_id)
+    return None if found is None else SessionId.of(found)
+
+
 async def lock(tx: Tx, session_id: SessionId) -> Session | None:
     return await tx.first(SQL.lock, Session, id=session_id)
 

@@ -5,7 +5,7 @@ from psycopg import errors as pg_errors
 
 from holdfast import audit, events, idempotency
 from holdfast.audit import Deed
-from holdfast.common.actor import Actor
+from holdfast.common.actor import Actor, Role, UserId
 from holdfast.common.paging import Page, PageRequest, decode_cursor, encode_cursor
 from holdfast.database import Database, Tx, retried
 from holdfast.idempotency import IdempotencyKey
@@ -13,7 +13,7 @@ from holdfast.inventory import Inventory, NewPool, PoolId
 from holdfast.resources.events import CalledOff, CallOffReason, SalesClosed, owner
 from holdfast.routes.models import RouteId
 from holdfast.sessions import repository
-from holdfast.sessions.errors import DriverNotApproved, SessionRunning, SessionUnknown, StationNotOnRoute
+from holdfast.sessions.errors import CurrencyNotSold, DriverNotApproved, SessionRunning, SessionUnknown, StationNotOnRoute
 from holdfast.sessions.events import SessionCancelled, SessionClosed, SessionStarted
 from holdfast.sessions.kind import SESSION_KIND
 from holdfast.sessions.models import ListedSession, Session, SessionId
@@ -25,15 +25,17 @@ from holdfast.stations.models import StationId
 class SessionService:
     """Sessions from opening to departure."""
 
-    def __init__(self, database: Database, inventory: Inventory) -> None:
+    def __init__(self, database: Database, inventory: Inventory, *, currency: str) -> None:
+        """``currency`` is that of the service fee: fare and fee are paid together."""
         self._database = database
         self._inventory = inventory
+        self._currency = currency
 
     @retried
     async def start(self, actor: Actor, key: IdempotencyKey | None, route_id: RouteId, station_id: StationId, total_seats: int) -> Session:
         """The driver is at a station and sells ``total_seats`` seats from now on, at the route's present fare.
 
-        Raises DriverNotApproved, StationNotOnRoute, and SessionRunning where the driver has an open session.
+        Raises DriverNotApproved, StationNotOnRoute, CurrencyNotSold, and SessionRunning where the driver has an open session.
         """
         try:
             async with self._database.transaction() as tx, idempotency.once(tx, actor, key, Session) as once:
@@ -57,6 +59,8 @@ class SessionService:
             raise StationNotOnRoute
         if startable.vehicle_number is None:
             raise DriverNotApproved
+        if startable.currency != self._currency:
+            raise CurrencyNotSold(currency=self._currency)
         return Session(
             id=SessionId.new(),
             driver_id=actor.id,
@@ -92,7 +96,7 @@ class SessionService:
 
     @retried
     async def cancel(self, actor: Actor, key: IdempotencyKey | None, session_id: SessionId, note: str | None) -> Session:
-        """The driver or an admin calls it off. Every booking is then cancelled and refunded by a handler of ``bookings``.
+        """The driver, an admin or the system calls it off. Every booking is then cancelled and refunded by a handler of ``bookings``.
 
         Raises SessionUnknown, SessionClosedAlready, SessionCancelledAlready.
         """
@@ -111,7 +115,7 @@ class SessionService:
     async def _end(self, tx: Tx, actor: Actor, session_id: SessionId, to: SessionState, note: str | None) -> tuple[Session, Session]:
         """The session before and after. Its pool is locked first: every sale of a seat holds that lock."""
         found = await repository.get(tx, session_id)
-        if found is None or not (actor.is_admin or found.driver_id == actor.id):
+        if found is None or not (actor.role in (Role.ADMIN, Role.SYSTEM) or found.driver_id == actor.id):
             raise SessionUnknown
         await self._inventory.lock_pools(tx, [found.pool_id])
         session = await repository.lock(tx, session_id)
@@ -133,6 +137,11 @@ class SessionService:
         if session is None:
             raise SessionUnknown
         return session
+
+    async def open_session_of(self, driver_id: UserId) -> SessionId | None:
+        """The session with which a driver waits just now."""
+        async with self._database.transaction() as tx:
+            return await repository.open_of_driver(tx, driver_id)
 
     async def find(self, tx: Tx, session_id: SessionId, *, locked: bool) -> Session | None:
         """A session, for modules above; ``locked`` keeps its state as it is until the commit."""

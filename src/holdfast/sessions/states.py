@@ -13,8 +13,6 @@ class SessionState(StrEnum):
     CANCELLED = "CANCELLED"
 
 
-OPEN = (SessionState.ACTIVE, SessionState.FULL)
-
 SESSION = Machine(
     name="session",
     initial=SessionState.ACTIVE,

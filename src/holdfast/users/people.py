@@ -90,7 +90,8 @@ class People:
         if (role, is_active) == (before.role, before.is_active):
             return before
         after = await repository.save_access(tx, user_id, role, is_active=is_active)
-        if not is_active:
+        if not is_active or role is Role.ADMIN:
+            # Who becomes an admin signs in anew: the old sign-in may rest on less, on a test phone even.
             await self.sign_ins.end(tx, user_id)
         elif role is not before.role:
             await self.sign_ins.take_back(tx, user_id)

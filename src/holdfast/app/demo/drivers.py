@@ -36,7 +36,7 @@ async def put_drivers(settings: Settings, database: Database) -> int:
     vault = PersonalVault(Vault(settings.vault_key.get_secret_value(), settings.vault_key_previous.get_secret_value()))
     people = People()
     drivers = DriverService(database, people, vault)
-    sessions = SessionService(database, Inventory())
+    sessions = SessionService(database, Inventory(), currency="EGP")
     async with database.transaction() as tx:
         places = await tx.all(SQL.routes_in_service, _Place, usual_seats=USUAL_SEATS, limit=DRIVERS_MAX)
     opened = 0
