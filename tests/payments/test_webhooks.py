@@ -12,7 +12,7 @@ import pytest
 from tests.payments.till import LATE_S, SECRET, Till, until
 
 from holdfast.app.sandbox.courier import signed
-from holdfast.payments import PaymentState
+from holdfast.payments import PaymentState, inbox
 from holdfast.payments.gateway import ForgedWebhook, Outcome
 from holdfast.payments.gateways.sandbox import SandboxGateway
 from holdfast.payments.models import Payment, PaymentId
@@ -220,6 +220,24 @@ async def test_what_was_kept_but_could_not_be_done_is_done_by_the_worker(till: T
     assert (await till.payment(payment.id)).status is PaymentState.SUCCESS
     assert await till.payments.inbox.apply_waiting() == 0
     await till.check_books()
+
+
+async def test_messages_that_were_acted_upon_long_ago_are_forgotten(till: Till, move_time: Moves, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox, "FORGOTTEN_AT_ONCE_MAX", 2)
+    payment = await undecided(till)
+    for number in range(5):
+        assert await send(till, told(payment), event_id=f"msg_{number}") == 204
+    waiting = await undecided(till)
+    async with till.database.transaction() as tx:
+        await till.payable.lock(tx, [waiting.payable_id], settling=True)
+        assert await send(till, told(waiting), event_id="msg_waiting") == 204
+    move_time(timedelta(days=89))
+    await till.payments.inbox.forget_old()
+    assert await kept(till) == 6
+    assert await send(till, told(payment), event_id="msg_new") == 204
+    move_time(timedelta(days=2))
+    await till.payments.inbox.forget_old()
+    assert await till.value("SELECT array_agg(event_id ORDER BY event_id) FROM gateway_webhooks") == ["msg_new", "msg_waiting"]
 
 
 async def test_a_message_that_trips_us_is_accepted_and_its_neighbours_are_acted_upon(

@@ -159,7 +159,7 @@ def build_program(settings: Settings) -> Program:
         consumers=[notifications.consumer],
         followers=[stations.follower, routes.follower, sessions.follower, bookings.calling_off, bookings.show_holds],
         loops=[bookings.expiry.run, payments.reconciler.run],
-        jobs=[*auth.jobs],
+        jobs=[*auth.jobs, *payments.jobs],
         gateways=payments.gateways,
         close=close,
     )

@@ -19,6 +19,10 @@ from holdfast.payments.refunds import Refunds
 
 LEASE = timedelta(seconds=30)
 AT_ONCE_MAX = 20
+KEPT_FOR = timedelta(days=90)
+"""Longer than any gateway sends a message again: after that nothing would recognise it."""
+
+FORGOTTEN_AT_ONCE_MAX = 1_000
 
 log = structlog.get_logger()
 
@@ -50,6 +54,13 @@ class Inbox:
         for message in waiting:
             await self._try(message.id, message.facts)
         return len(waiting)
+
+    async def forget_old(self) -> None:
+        """Delete messages that were acted upon long ago, in slices, so that no transaction grows long. Others are kept."""
+        deleted = FORGOTTEN_AT_ONCE_MAX
+        while deleted >= FORGOTTEN_AT_ONCE_MAX:
+            async with self._database.transaction() as tx:
+                deleted = await repository.delete_old_webhooks(tx, limit=FORGOTTEN_AT_ONCE_MAX, age=KEPT_FOR)
 
     @retried
     async def _keep(self, webhook_id: WebhookId, gateway: str, message: WebhookFact, body: bytes) -> bool:

@@ -1,10 +1,12 @@
 """Puts payments together."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from litestar import Router
 
 from holdfast.database import Database
+from holdfast.jobs import Job
 from holdfast.payments.controller import router
 from holdfast.payments.gateway import Gateways
 from holdfast.payments.inbox import Inbox
@@ -17,7 +19,7 @@ from holdfast.payments.service import PaymentService
 
 @dataclass(frozen=True)
 class PaymentsModule:
-    """``refunds.soon`` is called after a commit that asked for refunds; ``reconciler.run`` is a loop of the worker."""
+    """``reconciler.run`` is a loop of the worker."""
 
     service: PaymentService
     refunds: Refunds
@@ -25,10 +27,10 @@ class PaymentsModule:
     reconciler: Reconciler
     router: Router
     gateways: Gateways
+    jobs: Sequence[Job]
 
     async def close(self) -> None:
-        """Finish the refunds that run in the background, and close the connections to gateways."""
-        await self.refunds.close()
+        """Close the connections to gateways."""
         await self.gateways.close()
 
 
@@ -45,4 +47,5 @@ def build(database: Database, payables: Payables, gateways: Gateways, *, return_
         reconciler=Reconciler(database, gateways, outcomes, refunds, inbox),
         router=router(service, inbox, payables),
         gateways=gateways,
+        jobs=[Job("payments.forget_old", inbox.forget_old, schedule="23 3 * * *")],
     )

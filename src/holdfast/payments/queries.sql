@@ -61,7 +61,7 @@ UPDATE payments
    SET status = 'SUCCESS', settlement = :settlement, captured_amount = :amount, captured_currency = :currency,
        captured_at = business_now(), gateway_reference = :reference, decline_reason = NULL, next_action = NULL, unknown_since = NULL,
        version = version + 1
- WHERE id = :id AND status IN ('INITIATED', 'FAILED')
+ WHERE id = :id AND status = ANY(:sources)
 RETURNING *;
 
 -- name: fail
@@ -69,7 +69,7 @@ RETURNING *;
 UPDATE payments
    SET status = 'FAILED', decline_reason = :reason, gateway_reference = coalesce(:reference, gateway_reference), next_action = NULL,
        unknown_since = NULL, version = version + 1
- WHERE id = :id AND status = 'INITIATED'
+ WHERE id = :id AND status = ANY(:sources)
 RETURNING *;
 
 -- name: leave_undecided
@@ -108,15 +108,6 @@ UPDATE refunds r SET asks = r.asks + 1, ask_after = business_now() + :lease::int
                  ORDER BY f.ask_after LIMIT :limit FOR UPDATE OF f SKIP LOCKED)
 RETURNING r.id, r.payment_id, r.amount, r.currency, p.gateway;
 
--- name: claim_these_refunds
--- The same for refunds by id: what a request has just made.
-UPDATE refunds r SET asks = r.asks + 1, ask_after = business_now() + :lease::interval
-  FROM payments p
- WHERE p.id = r.payment_id
-   AND r.id IN (SELECT id FROM refunds WHERE id = ANY(:ids) AND status = 'REQUESTED' AND ask_after <= business_now()
-                 ORDER BY id FOR UPDATE SKIP LOCKED)
-RETURNING r.id, r.payment_id, r.amount, r.currency, p.gateway;
-
 -- name: get_refund
 -- One refund by id.
 SELECT * FROM refunds WHERE id = :id;
@@ -136,7 +127,7 @@ RETURNING *;
 -- What the gateway gave back of a payment, which is locked. With the last of it the payment is REFUNDED.
 UPDATE payments
    SET refunded_amount = refunded_amount + :amount, version = version + 1,
-       status = CASE WHEN refunded_amount + :amount = captured_amount THEN 'REFUNDED' ELSE status END
+       status = CASE WHEN refunded_amount + :amount = captured_amount AND status = ANY(:sources) THEN 'REFUNDED' ELSE status END
  WHERE id = :id
 RETURNING *;
 
@@ -172,3 +163,9 @@ RETURNING id, facts::text AS facts;
 -- name: webhook_applied
 -- What it says was acted upon.
 UPDATE gateway_webhooks SET applied_at = business_now() WHERE id = :id AND applied_at IS NULL;
+
+-- name: delete_old_webhooks
+-- At most :limit messages that were acted upon more than :age ago. The primary key is in the order in which they came.
+DELETE FROM gateway_webhooks
+ WHERE id IN (SELECT id FROM gateway_webhooks WHERE applied_at < business_now() - :age::interval
+               ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED);

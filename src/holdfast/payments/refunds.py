@@ -43,7 +43,7 @@ async def request(tx: Tx, actor: Actor, requests: Sequence[RefundRequest]) -> li
     """Owe money back to those who paid for a set of things, in the transaction that makes it due.
 
     Things without a payment that was kept get no refund, and neither does an amount of zero. The caller has locked the things;
-    this locks their payments, by id. The gateway is asked after the commit, by the worker or through ``Refunds.soon``.
+    this locks their payments, by id. The worker asks the gateway after the commit.
     Raises psycopg's CheckViolation where more is asked back than was captured.
     """
     refunds: list[Refund] = []
@@ -79,21 +79,14 @@ class Refunds:
     def __init__(self, database: Database, gateways: Gateways) -> None:
         self._database = database
         self._gateways = gateways
-        self._running: set[asyncio.Task[None]] = set()
-
-    def soon(self, refunds: Sequence[Refund]) -> None:
-        """Do refunds in the background, after the commit that asked for them. What fails is left to the worker."""
-        if not refunds:
-            return
-        task = asyncio.create_task(self._do_these([refund.id for refund in refunds]))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
 
     async def do_due(self) -> int:
         """Do what is due; returns how many refunds it were. Several workers may call it at once."""
         async with self._database.transaction() as tx:
             due = await repository.claim_refunds(tx, self._gateways.names(), limit=AT_ONCE_MAX, lease=LEASE)
-        await self._do_all(due)
+        async with asyncio.TaskGroup() as group:
+            for refund in due:
+                group.create_task(self._do(refund))
         return len(due)
 
     @retried
@@ -117,23 +110,6 @@ class Refunds:
                     reference = outcome.reference if isinstance(outcome, Pending) else None
                     await repository.leave_refund_undecided(tx, refund_id, reference=reference, ask_in_max=ASK_IN_MAX)
             return await repository.get_refund(tx, refund_id)
-
-    async def close(self) -> None:
-        """Wait for what runs in the background."""
-        await asyncio.gather(*self._running)
-
-    async def _do_these(self, ids: Sequence[RefundId]) -> None:
-        try:
-            async with self._database.transaction() as tx:
-                due = await repository.claim_these_refunds(tx, ids, lease=LEASE)
-            await self._do_all(due)
-        except repository.DATABASE_AWAY as error:
-            log.warning("refund_left_to_the_worker", reason=str(error))
-
-    async def _do_all(self, due: Sequence[DueRefund]) -> None:
-        async with asyncio.TaskGroup() as group:
-            for refund in due:
-                group.create_task(self._do(refund))
 
     async def _do(self, due: DueRefund) -> None:
         try:

@@ -14,7 +14,7 @@ from holdfast.common.money import Amount
 from holdfast.database import OutcomeUnknown, Tx, queries
 from holdfast.database.retries import ConnectionLost
 from holdfast.payments.models import Method, PaidFor, Payment, PaymentId, Refund, RefundId, Takings, WebhookId
-from holdfast.payments.states import RefundReason, Settlement
+from holdfast.payments.states import PAYMENT, PaymentState, RefundReason, Settlement
 
 SQL = queries(__file__)
 
@@ -143,12 +143,19 @@ async def takings(tx: Tx, kind: str, payable_ids: Sequence[UUID]) -> list[Taking
 
 async def settle(tx: Tx, payment_id: PaymentId, settlement: Settlement, amount: Amount, reference: str) -> Payment | None:
     return await tx.first(
-        SQL.settle, Payment, id=payment_id, settlement=settlement.value, amount=amount.minor, currency=amount.currency, reference=reference
+        SQL.settle,
+        Payment,
+        id=payment_id,
+        settlement=settlement.value,
+        amount=amount.minor,
+        currency=amount.currency,
+        reference=reference,
+        sources=_sources(PaymentState.SUCCESS),
     )
 
 
 async def fail(tx: Tx, payment_id: PaymentId, reason: str, reference: str | None) -> Payment | None:
-    return await tx.first(SQL.fail, Payment, id=payment_id, reason=reason, reference=reference)
+    return await tx.first(SQL.fail, Payment, id=payment_id, reason=reason, reference=reference, sources=_sources(PaymentState.FAILED))
 
 
 async def leave_undecided(
@@ -175,10 +182,6 @@ async def claim_refunds(tx: Tx, gateways: Sequence[str], *, limit: int, lease: t
     return await tx.all(SQL.claim_refunds, DueRefund, gateways=list(gateways), limit=limit, lease=lease)
 
 
-async def claim_these_refunds(tx: Tx, ids: Sequence[RefundId], *, lease: timedelta) -> list[DueRefund]:
-    return await tx.all(SQL.claim_these_refunds, DueRefund, ids=list(ids), lease=lease)
-
-
 async def get_refund(tx: Tx, refund_id: RefundId) -> Refund | None:
     return await tx.first(SQL.get_refund, Refund, id=refund_id)
 
@@ -190,7 +193,8 @@ async def lock_refund(tx: Tx, refund_id: RefundId) -> Refund | None:
 async def pay_refund(tx: Tx, refund: Refund, reference: str) -> tuple[Refund, Payment]:
     """Both the refund and its payment, which are locked, after the money went back."""
     paid = await tx.first(SQL.pay_refund, Refund, id=refund.id, reference=reference)
-    payment = await tx.first(SQL.count_refunded, Payment, id=refund.payment_id, amount=refund.amount)
+    sources = _sources(PaymentState.REFUNDED)
+    payment = await tx.first(SQL.count_refunded, Payment, id=refund.payment_id, amount=refund.amount, sources=sources)
     assert paid is not None
     assert payment is not None
     return paid, payment
@@ -218,3 +222,12 @@ async def claim_webhooks(tx: Tx, *, limit: int, lease: timedelta) -> list[Waitin
 
 async def webhook_applied(tx: Tx, webhook_id: WebhookId) -> None:
     await tx.run(SQL.webhook_applied, id=webhook_id)
+
+
+async def delete_old_webhooks(tx: Tx, *, limit: int, age: timedelta) -> int:
+    """Deletes some messages that were acted upon, and returns how many it were."""
+    return await tx.run(SQL.delete_old_webhooks, limit=limit, age=age)
+
+
+def _sources(state: PaymentState) -> list[str]:
+    return [source.value for source in PAYMENT.sources(state)]
