@@ -7,7 +7,8 @@ import msgspec.inspect as mi
 import pytest
 from litestar.routes import HTTPRoute
 
-from holdfast.app.edge.reading import INT_MAX, PLAN, Plan
+from holdfast.app.edge.bodies import INT_MAX
+from holdfast.app.edge.plans import Plan
 from holdfast.app.http import create_app
 from holdfast.app.wiring import build_program
 from holdfast.config import Settings
@@ -20,11 +21,11 @@ def plans() -> list[tuple[str, Plan]]:
     settings = Settings(_env_file=None, database_url="postgresql://holdfast_app@127.0.0.1:1/none")  # type: ignore[call-arg]
     app: Any = create_app(build_program(settings))._app
     return [
-        (f"{min(handler.http_methods)} {route.path}", handler.opt[PLAN])
+        (f"{min(handler.http_methods)} {route.path}", Plan.of(handler))
         for route in app.routes
         if isinstance(route, HTTPRoute)
         for handler in route.route_handlers
-        if PLAN in handler.opt and handler.http_methods != {"OPTIONS"}
+        if handler.http_methods != {"OPTIONS"}
     ]
 
 

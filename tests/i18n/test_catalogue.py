@@ -5,7 +5,7 @@ from string import Formatter
 import pytest
 from tests.refusals import all_refusals
 
-from holdfast.app.edge import faults, reading
+from holdfast.app.edge import bodies, faults, parameters
 from holdfast.app.edge.problems import title_of
 from holdfast.common.language import Language
 from holdfast.common.money import egp
@@ -35,7 +35,7 @@ def test_a_text_without_a_translation_stays_english() -> None:
 def sentences() -> list[str]:
     refusals = all_refusals()
     found = {refusal.template() for refusal in refusals} | {title_of(refusal.code) for refusal in refusals}
-    return sorted(found | {*faults.ALL_WORDS, *reading.WORDS})
+    return sorted(found | {*faults.ALL_WORDS, bodies.TOO_BIG, parameters.ONCE, parameters.BAD_QUERY, parameters.NOT_NULL})
 
 
 def test_everything_a_caller_may_read_is_translated() -> None:

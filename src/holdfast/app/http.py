@@ -17,8 +17,9 @@ from holdfast.app.edge.documents import Documents
 from holdfast.app.edge.gate import Gate
 from holdfast.app.edge.limiting import Tally
 from holdfast.app.edge.metrics import RequestMetrics
+from holdfast.app.edge.parameters import admit
+from holdfast.app.edge.plans import BODY_BYTES_MAX, Plan, StrictRequest, make_plans
 from holdfast.app.edge.problems import answer_problem
-from holdfast.app.edge.reading import BODY_BYTES_MAX, PLAN, Plan, StrictRequest, admit, make_plans
 from holdfast.app.edge.refusals import IfMatchMissing
 from holdfast.app.edge.visits import current
 from holdfast.common.actor import Actor
@@ -124,10 +125,8 @@ async def _optional_key() -> IdempotencyKey | None:
     visit = current.get()
     given = visit.headers.get(b"idempotency-key")
     if given is not None:
-        plan: Plan = visit.scope["route_handler"].opt[PLAN]
-        visit.key = IdempotencyKey.read(
-            given.decode("latin-1"), visit.scope["method"], visit.scope["path"], await visit.body(plan.bytes_max)
-        )
+        body = await visit.body(Plan.of(visit.scope["route_handler"]).bytes_max)
+        visit.key = IdempotencyKey.read(given.decode("latin-1"), visit.scope["method"], visit.scope["path"], body)
     return visit.key
 
 

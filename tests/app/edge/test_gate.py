@@ -11,7 +11,7 @@ from tests.app.edge.test_problems import check_problem
 from tests.app.edge.town import ShopController, ShopId, Shops, Town
 
 from holdfast.app.edge.limiting import Tally
-from holdfast.app.edge.reading import TwoPaths
+from holdfast.app.edge.plans import TwoPaths
 from holdfast.app.http import Unguarded, create_app
 from holdfast.common.actor import Role
 from holdfast.common.guards import PUBLIC, provided, requires

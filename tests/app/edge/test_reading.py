@@ -1,6 +1,7 @@
 """Bad input of every sort gets its clear answer and changes nothing."""
 
 import json
+import time
 from typing import Any
 
 import httpx
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 from tests.app.edge.conftest import open_client
 from tests.app.edge.test_problems import check_problem
 from tests.app.edge.town import ShopId, Town
+
+from holdfast.app.edge.bodies import FAULTS_MAX
 
 SHOP = str(ShopId(int=2))
 HEADERS = {"Authorization": "Bearer passenger", "Idempotency-Key": "1", "Content-Type": "application/json"}
@@ -56,6 +59,26 @@ async def test_all_faults_are_told_at_once(client: httpx.AsyncClient, town: Town
         "note": "Send text without control characters.",
     }
     assert town.shops.orders == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {f"x{number:04}": 0 for number in range(5_000)},
+        {"x" * 60_000: 0},
+        {**GOOD, "lines": [0] * 20_000},
+        {**GOOD, "note": "\u0001", **{f"x{number:04}\u0001": "\u0001" for number in range(1_500)}},
+        {**GOOD, "tip": [10**20] * 2_500},
+    ],
+    ids=["many fields", "a long field", "a long list", "many bad texts", "many large numbers"],
+)
+async def test_many_faults_do_not_make_much_work(client: httpx.AsyncClient, body: object) -> None:
+    started = time.process_time()
+    answer = await order(client, body)
+    assert time.process_time() - started < 1.0
+    check_problem(answer, 422, "invalid")
+    assert len(answer.json()["errors"]) <= 2 * FAULTS_MAX
+    assert len(answer.content) < 20_000
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ msgspec stops at the first fault. Only when it has found one is the value read a
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from difflib import get_close_matches
 from enum import Enum
@@ -66,6 +66,7 @@ _WORDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 ALL_WORDS = (*(words for _, words in _WORDS), UNKNOWN, UNKNOWN_BUT, BAD_CHARACTERS)
 """Every sentence that a fault can be told in, before its facts are written in."""
 
+_GUESSED_LENGTH_MAX = 40
 _PLACE = re.compile(r" - at `(?:key|value)?.*$")
 
 
@@ -78,35 +79,22 @@ class _Fault(Struct, frozen=True):
         return self.path, filled(translated(self.words, language), self.facts)
 
 
-def faults_of(value: object, annotation: Any, language: Language) -> list[tuple[str, str]]:
-    """(path, message) of everything that keeps ``value``, decoded JSON, from being an ``annotation``.
+def faults_of(value: object, annotation: Any, language: Language) -> Iterator[tuple[str, str]]:
+    """(path, message) of everything that keeps ``value``, decoded JSON, from being an ``annotation``. Finding each takes its time.
 
     Raises NotFound where an id in it names another kind of thing.
     """
-    return [fault.say(language) for fault in _faults(value, annotation, "")]
+    return (fault.say(language) for fault in _faults(value, annotation, ""))
 
 
-def unprintable_faults(value: object, language: Language) -> list[tuple[str, str]]:
+def unprintable_faults(value: object, language: Language) -> Iterator[tuple[str, str]]:
     """(path, message) of each text, in decoded JSON, with characters that no text may have."""
-    return [_Fault(path, BAD_CHARACTERS).say(language) for path, text in _texts(value, "") if UNPRINTABLE.search(text)]
+    return (_Fault(path, BAD_CHARACTERS).say(language) for path, text in _texts(value, "") if UNPRINTABLE.search(text))
 
 
 def said(message: str, annotation: Any, language: Language) -> str:
     """What msgspec says about a value, for people."""
     return _worded("", message, annotation).say(language)[1]
-
-
-def parameter_fault(
-    name: str, text: str | None, annotation: Any, read: Callable[[Any, Any], Any], language: Language
-) -> tuple[str, str] | None:
-    """What is wrong with a parameter of the path, the query or a header, if anything; None is a missing one."""
-    if text is None:
-        return _Fault(name, NEEDED).say(language)
-    try:
-        read(text, annotation)
-    except (ValueError, TypeError) as error:
-        return _worded(name, str(error), annotation).say(language)
-    return None
 
 
 def _faults(value: object, annotation: Any, path: str) -> Iterator[_Fault]:
@@ -138,9 +126,9 @@ def _struct_faults(value: dict[str, object], struct: type[Struct], path: str) ->
     fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
     found = False
     if struct.__struct_config__.forbid_unknown_fields:
-        for name in value.keys() - fields.keys() - {struct.__struct_config__.tag_field}:
+        for name in [name for name in value if name not in fields and name != struct.__struct_config__.tag_field]:
             found = True
-            guesses = get_close_matches(name, fields, n=1)
+            guesses = get_close_matches(name[:_GUESSED_LENGTH_MAX], fields, n=1)
             yield _Fault(_join(path, name), UNKNOWN_BUT, {"guess": guesses[0]}) if guesses else _Fault(_join(path, name), UNKNOWN)
     for name, field in fields.items():
         if name in value:

@@ -18,8 +18,8 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
 from holdfast.app.edge.examples import Examples, id_example, ids_by_name, is_instant, sample_fact
+from holdfast.app.edge.plans import Plan
 from holdfast.app.edge.problems import problem
-from holdfast.app.edge.reading import PLAN, Plan
 from holdfast.app.edge.refusals import (
     BadRequest,
     BodyMissing,
@@ -80,7 +80,7 @@ class _Writer:
         ]
         wanted: list[Any] = [Problem]
         for _, _, handler in self._operations:
-            plan: Plan = handler.opt[PLAN]
+            plan = Plan.of(handler)
             wanted += [found.annotation for found in plan.parameters]
             wanted += [found for found in (plan.annotation, _answered(handler)) if found is not None]
         # One pass over all types, so that each component has one name.
@@ -124,7 +124,7 @@ class _Writer:
                 operation["operationId"] += "".join(word.capitalize() for tag in operation["tags"] for word in tag.split())
 
     def _operation(self, handler: HTTPRouteHandler, route: HTTPRoute) -> dict[str, object]:
-        plan: Plan = handler.opt[PLAN]
+        plan = Plan.of(handler)
         summary, _, rest = cleandoc(handler.fn.__doc__ or handler.handler_name).partition("\n")
         found: dict[str, object] = {
             "operationId": camel(handler.handler_name.rpartition(".")[2]),
@@ -135,7 +135,7 @@ class _Writer:
             "responses": self._responses(handler, plan),
             "security": [_BEARER] if plan.guards else [{}, _BEARER] if "maybe_actor" in _asked(handler) else [],
         }
-        if any(plan.guards):
+        if _roles(plan):
             found["x-roles"] = _roles(plan)
         if plan.annotation is not None:
             schema = self._schemas[_key(plan.annotation)]
@@ -243,7 +243,7 @@ def _refusals(handler: HTTPRouteHandler, plan: Plan) -> Mapping[int, set[type[Re
         found |= set(spec.classes) if isinstance(spec, RefusalSpec) else set()
     if plan.guards or "maybe_actor" in asked:
         found.add(NotSignedIn)
-    if any(plan.guards):
+    if _roles(plan):
         found.add(NotAllowed)
     if plan.parameters or plan.annotation is not None:
         found.add(Invalid)
@@ -274,7 +274,7 @@ def _success_headers(handler: HTTPRouteHandler) -> list[str]:
 
 
 def _roles(plan: Plan) -> list[str]:
-    return sorted({role.value for guard in plan.guards for role in guard})
+    return sorted({role.value for guard in plan.guards for role in guard.roles})
 
 
 def _who_may(plan: Plan) -> str:

@@ -14,7 +14,8 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from psycopg import errors as pg
 
 from holdfast.app.edge.answers import Answer
-from holdfast.app.edge.reading import BODY_BYTES_MAX, allowed_methods, id_refusal, parameter_refusal
+from holdfast.app.edge.parameters import allowed_methods, id_refusal, parameter_refusal
+from holdfast.app.edge.plans import BODY_BYTES_MAX
 from holdfast.app.edge.refusals import BadRequest, Internal, MethodUnknown, PathUnknown, TooLarge
 from holdfast.app.edge.visits import Visit
 from holdfast.common.errors import NotSignedIn, Overloaded, Refusal
