@@ -23,6 +23,7 @@ from holdfast.events.consumers import consume_next
 from holdfast.notifications.errors import NotificationUnknown
 from holdfast.notifications.models import NotificationId, NotificationType, Payload
 from holdfast.payments.events import PaymentFailed, PaymentRefunded, RefundDeclined
+from holdfast.payments.gateway import DeclineReason
 from holdfast.payments.models import PaymentId, RefundId
 from holdfast.payments.states import RefundReason
 
@@ -99,7 +100,7 @@ async def test_what_becomes_of_money_is_told_to_the_payer(post: Post) -> None:
     }
     refund: dict[str, Any] = {"refund_id": RefundId.new(), "reason": RefundReason.TOO_LATE}
     await post.publish(
-        PaymentFailed(**facts, reason="insufficient_funds"),
+        PaymentFailed(**facts, reason=DeclineReason.INSUFFICIENT_FUNDS),
         PaymentRefunded(**facts, **refund, in_full=True),
         RefundDeclined(**facts, **refund),
     )

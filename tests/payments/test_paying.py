@@ -14,6 +14,7 @@ from holdfast.idempotency import IdempotencyKey
 from holdfast.idempotency.errors import KeyUsedForAnother, StillRunning
 from holdfast.payments import Method, PaymentState
 from holdfast.payments.errors import MethodNotTaken, PaymentRunning, PaymentUnknown
+from holdfast.payments.gateway import Declined
 from holdfast.payments.models import PaymentId
 from holdfast.payments.payable import PayableUnknown
 
@@ -198,3 +199,13 @@ async def test_fifty_requests_with_one_key_are_one_payment(till: Till) -> None:
     assert len(await till.attempts(thing)) == 1
     assert len([item async for item in till.gateway.list_settled((await till.payment((await till.attempts(thing))[0].id)).created_at)]) == 1
     await till.check_books()
+
+
+async def test_what_is_kept_for_ever_has_no_words_of_the_gateway(till: Till) -> None:
+    """Its own text may say anything, also about the payer: only the payment shows it."""
+    payment = (await till.pay(await till.thing(), "tok_3ds")).payment
+    await till.outcomes.apply(payment.id, Declined("Card of Mona Adel, 01001234567"))
+    assert (await till.payment(payment.id)).decline_reason == "Card of Mona Adel, 01001234567"
+    assert await till.value("SELECT body->>'reason' FROM events WHERE name = 'PaymentFailed'") == "OTHER"
+    assert not await till.value("SELECT count(*) FROM events WHERE body::text LIKE '%Mona%'")
+    assert not await till.value("SELECT count(*) FROM audit_logs WHERE audit_logs::text LIKE '%Mona%'")

@@ -15,6 +15,7 @@ from holdfast.events import EventId, LogPosition
 from holdfast.events.consumers import consume_next
 from holdfast.notifications import module as notifications_module
 from holdfast.payments.events import PaymentFailed, PaymentSucceeded
+from holdfast.payments.gateway import DeclineReason
 from holdfast.payments.models import PaymentId
 from holdfast.resources.kind import Kinds
 from holdfast.sessions.models import Session
@@ -143,7 +144,7 @@ async def test_money_is_said_to_who_paid_and_who_earns_only(square: Square) -> N
     watcher, driver = await watcher_of(square, session), await driver_of(square, session)
     booking_id = BookingId.new()
     facts = paid(customer, session.driver_id, booking_id)
-    await square.publish(PaymentFailed(**facts, reason="insufficient_funds"), PaymentSucceeded(**facts))
+    await square.publish(PaymentFailed(**facts, reason=DeclineReason.INSUFFICIENT_FUNDS), PaymentSucceeded(**facts))
     await own.until_names("payment.success")
     await driver.until_names("payment.success")
     success = own.body("payment.success")

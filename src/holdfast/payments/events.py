@@ -6,6 +6,7 @@ from uuid import UUID
 from holdfast.common.actor import UserId
 from holdfast.common.money import Amount
 from holdfast.events import Event
+from holdfast.payments.gateway import DeclineReason
 from holdfast.payments.models import PaymentId, RefundId
 from holdfast.payments.states import RefundReason
 
@@ -31,9 +32,9 @@ class PaymentSucceeded(PaymentEvent, frozen=True, kw_only=True):
 
 
 class PaymentFailed(PaymentEvent, frozen=True, kw_only=True):
-    """It was declined, or never reached the gateway. ``reason`` is the gateway's word."""
+    """It was declined, or never reached the gateway."""
 
-    reason: str
+    reason: DeclineReason
 
 
 class RefundEvent(PaymentEvent, frozen=True, kw_only=True):

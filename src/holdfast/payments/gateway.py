@@ -29,6 +29,40 @@ class Pending(Struct, frozen=True, tag=True):
     next_action: str | None = None
 
 
+class DeclineReason(StrEnum):
+    """Why a gateway said no, in our words: the event log and the audit log keep these for ever, and never a vendor's own text."""
+
+    INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"
+    LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
+    CARD_EXPIRED = "CARD_EXPIRED"
+    AUTHENTICATION_FAILED = "AUTHENTICATION_FAILED"
+    SUSPECTED_FRAUD = "SUSPECTED_FRAUD"
+    DECLINED_BY_ISSUER = "DECLINED_BY_ISSUER"
+    NOT_RECEIVED = "NOT_RECEIVED"
+    NOT_REFUNDABLE = "NOT_REFUNDABLE"
+    OTHER = "OTHER"
+
+    @classmethod
+    def of(cls, word: str | None) -> "DeclineReason":
+        """What a gateway's word comes down to; OTHER for words that are not known here."""
+        return _DECLINE_REASONS.get(word or "", cls.OTHER)
+
+
+_DECLINE_REASONS = {
+    "insufficient_funds": DeclineReason.INSUFFICIENT_FUNDS,
+    "expired_card": DeclineReason.CARD_EXPIRED,
+    "authentication_failed": DeclineReason.AUTHENTICATION_FAILED,
+    "authentication_expired": DeclineReason.AUTHENTICATION_FAILED,
+    "stolen_card": DeclineReason.SUSPECTED_FRAUD,
+    "suspected_fraud": DeclineReason.SUSPECTED_FRAUD,
+    "limit_exceeded": DeclineReason.LIMIT_EXCEEDED,
+    "do_not_honor": DeclineReason.DECLINED_BY_ISSUER,
+    "not_received": DeclineReason.NOT_RECEIVED,
+    "not_refundable": DeclineReason.NOT_REFUNDABLE,
+    "refund_not_possible": DeclineReason.NOT_REFUNDABLE,
+}
+
+
 class Declined(Struct, frozen=True, tag=True):
     """No. ``reason`` is a word of the gateway's to be shown to the payer."""
 

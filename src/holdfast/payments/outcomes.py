@@ -19,7 +19,7 @@ from holdfast.idempotency import RequestKey
 from holdfast.ledger import FEES, REFUNDS_DUE, Account, Entry, Purpose, Transaction
 from holdfast.payments import refunds, repository
 from holdfast.payments.events import PaymentFailed, PaymentSucceeded
-from holdfast.payments.gateway import Captured, Declined, Outcome, Pending, Unknown
+from holdfast.payments.gateway import Captured, Declined, DeclineReason, Outcome, Pending, Unknown
 from holdfast.payments.models import Payment, PaymentId, Refund, RefundId
 from holdfast.payments.payable import Arrived, HoldLapsedMeanwhile, Mismatch, Payables, Settled, Standing, TooLate
 from holdfast.payments.repository import NewRefund
@@ -140,7 +140,7 @@ class Outcomes:
                     payer_id=failed.payer_id,
                     payee_id=failed.payee_id,
                     amount=failed.total,
-                    reason=outcome.reason,
+                    reason=DeclineReason.of(outcome.reason),
                 )
             ],
         )
@@ -182,7 +182,7 @@ def _facts(payment: Payment) -> dict[str, object]:
         "settlement": payment.settlement.value if payment.settlement else None,
         "amount": payment.captured_amount or payment.total_amount,
         "currency": payment.captured_currency or payment.currency,
-        "decline_reason": payment.decline_reason,
+        "decline_reason": DeclineReason.of(payment.decline_reason).value if payment.decline_reason is not None else None,
     }
 
 

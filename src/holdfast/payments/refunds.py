@@ -17,7 +17,7 @@ from holdfast.database import Database, Tx, retried
 from holdfast.ledger import FEES, REFUNDS_DUE, Account, Entry, Purpose, Transaction
 from holdfast.payments import repository
 from holdfast.payments.events import PaymentRefunded, RefundDeclined, RefundRequested
-from holdfast.payments.gateway import Declined, Gateways, Pending, Refunded, RefundOutcome, Unknown
+from holdfast.payments.gateway import Declined, DeclineReason, Gateways, Pending, Refunded, RefundOutcome, Unknown
 from holdfast.payments.models import Payment, PaymentId, Refund, RefundId
 from holdfast.payments.repository import DueRefund, NewRefund
 from holdfast.payments.states import REFUND, PaymentState, RefundReason, RefundState
@@ -158,7 +158,7 @@ def _facts(refund: Refund) -> dict[str, object]:
         "amount": refund.amount,
         "currency": refund.currency,
         "reason": refund.reason.value,
-        "decline_reason": refund.decline_reason,
+        "decline_reason": DeclineReason.of(refund.decline_reason).value if refund.decline_reason is not None else None,
     }
 
 
