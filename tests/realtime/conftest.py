@@ -96,9 +96,13 @@ class Listener:
             except TimeoutError:
                 raise AssertionError(f"heard only {self.heard}") from None
 
+    async def until_number(self, number: int) -> None:
+        """Wait until so many messages were heard."""
+        await self.until(lambda heard: len(heard) >= number)
+
     async def until_names(self, *names: str) -> None:
         """Wait until exactly these messages were heard, in this order."""
-        await self.until(lambda heard: len(heard) >= len(names))
+        await self.until_number(len(names))
         assert self.names == list(names)
 
     @property
@@ -170,7 +174,13 @@ async def serving(shop: Shop, doorkeeper: Doorkeeper, stack: AsyncExitStack, **o
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         config = uvicorn.Config(
-            realtime.app, ws="websockets-sansio", lifespan="off", log_config=None, access_log=False, ws_per_message_deflate=False
+            realtime.app,
+            ws="websockets-sansio",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            ws_per_message_deflate=False,
+            timeout_graceful_shutdown=2,
         )
         server = uvicorn.Server(config)
         running = asyncio.create_task(server.serve(sockets=[listening]))
