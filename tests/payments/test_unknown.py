@@ -113,6 +113,25 @@ async def test_a_repeated_request_charges_again_only_what_never_arrived(till: Ti
     assert len(await till.attempts(thing)) == 1
 
 
+async def test_while_a_repeated_request_charges_no_worker_declares_it_lost(
+    till: Till, move_time: Moves, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is long overdue, and the gateway has not heard of it: but somebody is just about to call."""
+    thing, key = await till.thing(), fresh_key()
+    await till.pay(thing, "tok_error_500_not_done", key)
+    move_time(timedelta(minutes=1))
+    charge = till.gateway.charge
+
+    async def as_slow_as_two_calls_may_be(*arguments: object) -> object:
+        move_time(timedelta(seconds=20))
+        assert await till.payments.reconciler.ask_for_unanswered() == 0
+        return await charge(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(till.gateway, "charge", as_slow_as_two_calls_may_be)
+    again = await till.pay(thing, "tok_success", IdempotencyKey(key.text, key.fingerprint))
+    assert again.payment.status is PaymentState.SUCCESS
+
+
 async def test_while_the_first_request_runs_a_repeated_one_is_told_so(till: Till) -> None:
     thing, key = await till.thing(), fresh_key()
     running = asyncio.create_task(till.pay(thing, "tok_timeout_done", key))

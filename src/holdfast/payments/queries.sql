@@ -86,7 +86,7 @@ RETURNING *;
 
 -- name: claim_unanswered
 -- At most :limit payments through wired gateways whose outcome is to be asked for, for :lease: another worker leaves them alone until then, and takes
--- them up after it if this one dies. ``is_overdue``: the call must have ended :grace ago or more, whoever made it.
+-- them up after it if this one dies. ``is_overdue``: begun more than :grace ago. Whoever was to call has ended too: their lease is over.
 UPDATE payments SET asks = asks + 1, ask_after = business_now() + :lease::interval
  WHERE id IN (SELECT id FROM payments WHERE status = 'INITIATED' AND ask_after <= business_now() AND gateway = ANY(:gateways)
                ORDER BY ask_after LIMIT :limit FOR UPDATE SKIP LOCKED)
@@ -96,7 +96,7 @@ RETURNING id, gateway, created_at < business_now() - :grace::interval AS is_over
 -- The same for one payment, by whoever repeats its request.
 UPDATE payments SET asks = asks + 1, ask_after = business_now() + :lease::interval
  WHERE id = :id AND status = 'INITIATED' AND ask_after <= business_now()
-RETURNING id, gateway, created_at < business_now() - :grace::interval AS is_overdue;
+RETURNING id;
 
 -- name: claim_refunds
 -- At most :limit refunds that the gateway is to be asked for, for :lease.

@@ -170,8 +170,9 @@ async def claim_unanswered(tx: Tx, gateways: Sequence[str], *, limit: int, lease
     return await tx.all(SQL.claim_unanswered, Unanswered, gateways=list(gateways), limit=limit, lease=lease, grace=grace)
 
 
-async def claim_payment(tx: Tx, payment_id: PaymentId, *, lease: timedelta, grace: timedelta) -> Unanswered | None:
-    return await tx.first(SQL.claim_payment, Unanswered, id=payment_id, lease=lease, grace=grace)
+async def claim_payment(tx: Tx, payment_id: PaymentId, *, lease: timedelta) -> bool:
+    """Whether it is ours to ask for; not while somebody else asks."""
+    return await tx.value(SQL.claim_payment, id=payment_id, lease=lease) is not None
 
 
 async def lock_payment(tx: Tx, payment_id: PaymentId) -> Payment | None:

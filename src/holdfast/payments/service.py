@@ -25,11 +25,13 @@ from holdfast.payments.gateway import Gateway, Gateways, Outcome, Unknown
 from holdfast.payments.models import Method, Payment, PaymentId
 from holdfast.payments.outcomes import Outcomes, PaymentAnswer
 from holdfast.payments.payable import Due, Payables, PayableUnknown
-from holdfast.payments.repository import Unanswered
 from holdfast.payments.states import PaymentState
 
 ANSWER_WITHIN = timedelta(seconds=15)
 """How long the gateway's call and the commit of its answer may take before the worker asks. Calls themselves give up before."""
+
+ANSWER_AGAIN_WITHIN = timedelta(seconds=30)
+"""The same for a repeated request, which first asks for the payment and may then call for it: two calls, one after the other."""
 
 OVERLOADED_WAITS_S = (0.1, 0.4, 1.0)
 
@@ -138,16 +140,16 @@ class PaymentService:
     async def _ask_again(self, payment: Payment, token: str) -> PaymentAnswer:
         """A request was repeated whose payment is not decided: ask for it now, unless somebody is asking."""
         async with self._database.transaction() as tx:
-            claimed = await repository.claim_payment(tx, payment.id, lease=ANSWER_WITHIN, grace=ANSWER_WITHIN)
+            is_claimed = await repository.claim_payment(tx, payment.id, lease=ANSWER_AGAIN_WITHIN)
             now = await repository.get(tx, payment.id)
             assert now is not None
-            if claimed is None:
+            if not is_claimed:
                 if now.status is PaymentState.INITIATED and now.next_action is None and now.unknown_since is None:
                     raise StillRunning
                 return await self._outcomes.answer(tx, now)
-        return await self._make_true(now, await self._find_or_charge(claimed, now, token))
+        return await self._make_true(now, await self._find_or_charge(now, token))
 
-    async def _find_or_charge(self, claimed: Unanswered, payment: Payment, token: str) -> Outcome:
+    async def _find_or_charge(self, payment: Payment, token: str) -> Outcome:
         gateway = self._gateways[payment.gateway]
         found = await gateway.find(payment.id)
         if found is not None:
