@@ -12,8 +12,9 @@ from holdfast.common.errors import Invalid
 from holdfast.common.guards import PUBLIC, provided, refusals, requires, tagged
 from holdfast.common.ids import MalformedId
 from holdfast.idempotency import IdempotencyKey
+from holdfast.idempotency.errors import KeyUsedForAnother, StillRunning
 from holdfast.payments.dto import PaymentView, PayRequest
-from holdfast.payments.errors import GatewayUnknown, MethodNotTaken, PaidAlready, PaymentRunning, PaymentUnknown
+from holdfast.payments.errors import GatewayUnknown, MethodNotTaken, PaymentRunning, PaymentUnknown
 from holdfast.payments.gateway import ForgedWebhook
 from holdfast.payments.inbox import Inbox
 from holdfast.payments.models import Method, PaymentId
@@ -27,7 +28,12 @@ class PaymentController(Controller):
     path = "/payments"
     tags = ("Payments",)
 
-    @post("/pay", guards=[requires()], responses=refusals(PayableUnknown, MethodNotTaken, PaymentRunning, PaidAlready))
+    # What is paid for adds refusals of its own, for example that its hold has expired.
+    @post(
+        "/pay",
+        guards=[requires()],
+        responses=refusals(PayableUnknown, MethodNotTaken, PaymentRunning, StillRunning, KeyUsedForAnother),
+    )
     async def pay(
         self,
         data: JSONBody[PayRequest],
