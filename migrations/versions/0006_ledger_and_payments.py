@@ -64,6 +64,8 @@ def _create_ledger() -> None:
     """)
     op.execute("CREATE INDEX ledger_entries_account_id_idx ON ledger_entries (account_id, posted_at)")
     op.execute("CREATE INDEX ledger_entries_transaction_id_idx ON ledger_entries (transaction_id)")
+    # Entries come in the order of time: a report over some days reads only the pages of those days.
+    op.execute("CREATE INDEX ledger_entries_posted_at_idx ON ledger_entries USING brin (posted_at)")
     op.execute("CREATE TABLE ledger_entries_default PARTITION OF ledger_entries DEFAULT")
     op.execute("GRANT SELECT, INSERT ON ledger_entries TO holdfast_app")
 

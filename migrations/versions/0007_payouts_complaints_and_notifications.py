@@ -75,8 +75,8 @@ def _create_payouts() -> None:
     op.execute("""
         CREATE TABLE driver_payouts (
             id uuid NOT NULL,
-            driver_id uuid NOT NULL,
-            session_id uuid NOT NULL,
+            driver_id uuid NOT NULL CONSTRAINT driver_payouts_driver_id_fkey REFERENCES users (id),
+            session_id uuid NOT NULL CONSTRAINT driver_payouts_session_id_fkey REFERENCES driver_sessions (id),
             gross_amount bigint NOT NULL,
             service_fees bigint NOT NULL,
             net_amount bigint NOT NULL,

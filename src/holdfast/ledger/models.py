@@ -88,6 +88,8 @@ class EntryTable(Base):
         CheckConstraint("amount <> 0", name="amount"),
         Index("ledger_entries_account_id_idx", "account_id", "posted_at"),
         Index("ledger_entries_transaction_id_idx", "transaction_id"),
+        # Entries come in the order of time: a report over some days reads only the pages of those days.
+        Index("ledger_entries_posted_at_idx", "posted_at", postgresql_using="brin"),
         {"postgresql_partition_by": "RANGE (id)"},
     )
 

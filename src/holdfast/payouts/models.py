@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import BigInteger, CheckConstraint, Index, Text, Uuid, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -51,8 +51,8 @@ class DriverPayoutTable(Base):
     )
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
-    driver_id: Mapped[UUID] = mapped_column(Uuid)
-    session_id: Mapped[UUID] = mapped_column(Uuid)
+    driver_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("users.id"))
+    session_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("driver_sessions.id"))
     gross_amount: Mapped[int] = mapped_column(BigInteger)
     service_fees: Mapped[int] = mapped_column(BigInteger)
     net_amount: Mapped[int] = mapped_column(BigInteger)
