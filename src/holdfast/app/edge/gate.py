@@ -9,12 +9,13 @@ from structlog.contextvars import bind_contextvars
 
 from holdfast.app.edge.answers import Answer
 from holdfast.app.edge.asgi import App, Header, Message, Receive, Scope, Send
+from holdfast.app.edge.crowd import Crowd
 from holdfast.app.edge.limiting import Tally
 from holdfast.app.edge.metrics import RequestMetrics
 from holdfast.app.edge.problems import problem_answer
 from holdfast.app.edge.refusals import PathUnknown
 from holdfast.app.edge.visits import Visit, current
-from holdfast.common.errors import NotSignedIn
+from holdfast.common.errors import NotSignedIn, Overloaded
 from holdfast.common.guards import CALLER, Verify
 from holdfast.limits import LimitReached, network_of
 
@@ -59,6 +60,7 @@ class Gate:
         self._metrics = metrics
         self._sockets = sockets
         self._tally = tally
+        self._crowd = Crowd()
         self._trusted_proxies = trusted_proxies
         self._spares_loopback = spares_loopback
         self._headers: Sequence[Header] = (*SECURITY_HEADERS, _HSTS) if is_https else SECURITY_HEADERS
@@ -96,8 +98,11 @@ class Gate:
                 message["body"] = b""
             await send(message)
 
+        admitted = self._crowd.admits(scope["path"])
         try:
-            refused = None if self._tally is None else await self._limited(visit, self._tally, extra)
+            refused = None if admitted else problem_answer(Overloaded(), visit)
+            if refused is None and self._tally is not None:
+                refused = await self._limited(visit, self._tally, extra)
             if refused is None and _CONTROL.search(scope["path"]):
                 refused = problem_answer(PathUnknown(), visit)
             await (refused or self._app)(scope, receive, answer)
@@ -106,6 +111,8 @@ class Gate:
                 raise
             await problem_answer(error, visit)(scope, receive, answer)
         finally:
+            if admitted:
+                self._crowd.leave()
             self._metrics.observe(method, scope.get("path_template"), visit.status, time.perf_counter() - started)
 
     async def _limited(self, visit: Visit, tally: Tally, extra: list[Header]) -> Answer | None:

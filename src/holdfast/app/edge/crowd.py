@@ -1,0 +1,33 @@
+"""How many requests are under way, and who is told to come back when they are too many.
+
+A server that takes in more than it can do makes everybody wait until they give up, and does nothing but say so. What is refused
+here costs next to nothing, so what was let in is done in time. Selling comes before looking around.
+"""
+
+from typing import Final
+
+UNDER_WAY_MAX: Final = 96
+"""Requests of any kind: some ten for each connection to the database, which is a fraction of a second of work."""
+SELLING_MAX: Final = 512
+"""Requests that sell or settle: those are few at a time for the database, because it takes them in sets."""
+
+_SELLING: Final = ("/api/v1/bookings/", "/api/v1/payments/", "/api/v1/webhooks/")
+
+
+class Crowd:
+    """The requests that are under way in this process."""
+
+    __slots__ = ("_under_way",)
+
+    def __init__(self) -> None:
+        self._under_way = 0
+
+    def admits(self, path: str) -> bool:
+        """Whether one more may come in; it then counts until ``leave``."""
+        if self._under_way >= (SELLING_MAX if path.startswith(_SELLING) else UNDER_WAY_MAX):
+            return False
+        self._under_way += 1
+        return True
+
+    def leave(self) -> None:
+        self._under_way -= 1
