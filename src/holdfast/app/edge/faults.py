@@ -4,7 +4,7 @@ msgspec stops at the first fault. Only when it has found one is the value read a
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from difflib import get_close_matches
 from enum import Enum
@@ -22,8 +22,8 @@ UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 """Characters that no text of a person has, and that PostgreSQL or a terminal would stumble over."""
 
 NEEDED = "This is needed."
-UNKNOWN = "There is no such field."
-UNKNOWN_BUT = "There is no such field. Did you mean {guess}?"
+UNKNOWN = "There is nothing of this name here."
+UNKNOWN_BUT = "There is nothing of this name here. Did you mean {guess}?"
 BAD_CHARACTERS = "Send text without control characters."
 
 _WORDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
@@ -92,6 +92,11 @@ def unprintable_faults(value: object, language: Language) -> Iterator[tuple[str,
     return (_Fault(path, BAD_CHARACTERS).say(language) for path, text in _texts(value, "") if UNPRINTABLE.search(text))
 
 
+def unknown_fault(name: str, known: Collection[str], language: Language) -> tuple[str, str]:
+    """A name that nothing here has, and the one that was perhaps meant."""
+    return _unknown(_join("", name), name, known).say(language)
+
+
 def said(message: str, annotation: Any, language: Language) -> str:
     """What msgspec says about a value, for people."""
     return _worded("", message, annotation).say(language)[1]
@@ -128,8 +133,7 @@ def _struct_faults(value: dict[str, object], struct: type[Struct], path: str) ->
     if struct.__struct_config__.forbid_unknown_fields:
         for name in [name for name in value if name not in fields and name != struct.__struct_config__.tag_field]:
             found = True
-            guesses = get_close_matches(name[:_GUESSED_LENGTH_MAX], fields, n=1)
-            yield _Fault(_join(path, name), UNKNOWN_BUT, {"guess": guesses[0]}) if guesses else _Fault(_join(path, name), UNKNOWN)
+            yield _unknown(_join(path, name), name, fields)
     for name, field in fields.items():
         if name in value:
             for fault in _faults(value[name], hints[field.name], _join(path, name)):
@@ -141,6 +145,11 @@ def _struct_faults(value: dict[str, object], struct: type[Struct], path: str) ->
     if not found:
         # What no field says on its own: the tag of a union, a rule over several fields.
         yield from _whole_faults(value, struct, path)
+
+
+def _unknown(path: str, name: str, known: Collection[str]) -> _Fault:
+    guesses = get_close_matches(name[:_GUESSED_LENGTH_MAX], known, n=1)
+    return _Fault(path, UNKNOWN_BUT, {"guess": guesses[0]}) if guesses else _Fault(path, UNKNOWN)
 
 
 def _whole_faults(value: object, annotation: Any, path: str) -> Iterator[_Fault]:

@@ -238,15 +238,13 @@ def problem_example(refusal: type[Refusal]) -> dict[str, object]:
 def _refusals(handler: HTTPRouteHandler, plan: Plan) -> Mapping[int, set[type[Refusal]]]:
     """What a route itself declares, and what the edge may say before it."""
     asked = _asked(handler)
-    found: set[type[Refusal]] = {BadRequest, LimitReached, Overloaded}
+    found: set[type[Refusal]] = {BadRequest, Invalid, LimitReached, Overloaded}
     for spec in (handler.responses or {}).values():
         found |= set(spec.classes) if isinstance(spec, RefusalSpec) else set()
     if plan.guards or "maybe_actor" in asked:
         found.add(NotSignedIn)
     if _roles(plan):
         found.add(NotAllowed)
-    if plan.parameters or plan.annotation is not None:
-        found.add(Invalid)
     if any(parameter.source is ParamType.PATH for parameter in plan.parameters):
         found.add(NotFound)
     if plan.annotation is not None:

@@ -10,7 +10,7 @@ from litestar.enums import ParamType
 from litestar.exceptions import MethodNotAllowedException, ValidationException
 from litestar.utils import normalize_path
 
-from holdfast.app.edge.faults import BAD_CHARACTERS, NEEDED, UNPRINTABLE, said
+from holdfast.app.edge.faults import BAD_CHARACTERS, NEEDED, UNPRINTABLE, said, unknown_fault
 from holdfast.app.edge.plans import Plan
 from holdfast.app.edge.refusals import BodyMissing
 from holdfast.app.edge.visits import Visit
@@ -60,6 +60,9 @@ def _check_query(request: Request[Any, Any, Any], plan: Plan) -> None:
         raise Invalid(("query", translated(BAD_QUERY, language))) from None
     names = [name for name, _ in pairs]
     found = [(name, translated(ONCE, language)) for name in plan.single if names.count(name) > 1]
+    if plan.is_strict:
+        known = {parameter.name for parameter in plan.parameters if parameter.source is ParamType.QUERY}
+        found += [unknown_fault(name, known, language) for name in dict.fromkeys(names) if name not in known]
     found += [(name, translated(NOT_NULL, language)) for name, value in pairs if name in plan.not_null and value.lower() == "null"]
     found += [(name, translated(BAD_CHARACTERS, language)) for name, value in pairs if UNPRINTABLE.search(value)]
     if found:

@@ -43,14 +43,23 @@ class Parameter(Struct, frozen=True):
 class Plan:
     """The body, the parameters and the guards of one route.
 
-    ``single`` are the parameters of the query that come once, ``not_null`` those of them for which "null" is no value.
+    ``single`` are the parameters of the query that come once, ``not_null`` those of them for which "null" is no value. ``is_strict``:
+    parameters that nobody declared are refused; pages do not mind what others add to their links.
     """
 
-    __slots__ = ("annotation", "body", "bytes_max", "guards", "is_body_optional", "not_null", "parameters", "single")
+    __slots__ = ("annotation", "body", "bytes_max", "guards", "is_body_optional", "is_strict", "not_null", "parameters", "single")
 
     def __init__(
-        self, annotation: Any, parameters: Sequence[Parameter], *, bytes_max: int, guards: Sequence[Guard], is_body_optional: bool
+        self,
+        annotation: Any,
+        parameters: Sequence[Parameter],
+        *,
+        bytes_max: int,
+        guards: Sequence[Guard],
+        is_body_optional: bool,
+        is_strict: bool,
     ) -> None:
+        self.is_strict = is_strict
         self.annotation = annotation
         self.body = None if annotation is None else BodyReader(annotation)
         self.is_body_optional = is_body_optional
@@ -111,6 +120,8 @@ def _plan(handler: HTTPRouteHandler, model: Any) -> Plan:
         bytes_max=handler.resolve_request_max_body_size() or BODY_BYTES_MAX,
         guards=[*handler.resolve_guards()],  # type: ignore[list-item]
         is_body_optional=body is not None and body.has_default,
+        # A route that asks for the whole request reads it as it likes.
+        is_strict=handler.resolve_include_in_schema() and "request" not in handler.parsed_fn_signature.parameters,
     )
 
 
