@@ -7,7 +7,7 @@ from rich.console import Console
 
 from holdfast.app.simulate import Plan, simulate
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("simulate"), pytest.mark.timeout(900)]
 
 
 @pytest.mark.parametrize(

@@ -86,10 +86,11 @@ def payment(status: str, settlement: str | None = None, token: str = "tok_succes
 
 
 def shown_payment(status: str, settlement: str | None = None, back: float = 0.0, refunds: list[Any] | None = None) -> dict[str, Any]:
-    return {"status": status, "settlement": settlement, "refundedAmount": back, "refunds": refunds or []}
+    return {"status": status, "settlement": settlement, "refundedAmount": back, "refunds": refunds or [], "nextAction": None}
 
 
 ON = shown_booking("CONFIRMED")
+AT_BANK = shown_payment("INITIATED") | {"nextAction": {"url": "http://bank/3ds/1"}}
 OFF = shown_booking("CANCELLED", "CALLED_OFF")
 GIVEN_UP = shown_booking("CANCELLED", "CANCELLED_BY_CUSTOMER")
 
@@ -102,7 +103,7 @@ KEPT_PAYMENTS = [
     (payment("FAILED"), shown_payment("FAILED"), HELD, ON),
     (payment("FAILED", token="tok_late_capture"), shown_payment("SUCCESS", "KEPT"), HELD, ON),
     (payment("INITIATED"), shown_payment("SUCCESS", "KEPT"), CONFIRMED, ON),
-    (payment("INITIATED", is_at_bank=True), shown_payment("INITIATED"), HELD, shown_booking("EXPIRED", "LAPSED")),
+    (payment("INITIATED"), AT_BANK, HELD, shown_booking("EXPIRED", "LAPSED")),
     (
         payment("SUCCESS", "KEPT", token="tok_refund_declined"),
         shown_payment("SUCCESS", "KEPT", 0.0, [{"amount": 15.0, "status": "FAILED"}]),
@@ -122,6 +123,7 @@ BROKEN_PAYMENTS = [
     (payment("SUCCESS", "TOO_LATE"), shown_payment("SUCCESS", "TOO_LATE", 0.0), HELD, shown_booking("EXPIRED", "LAPSED")),
     (payment("FAILED"), shown_payment("SUCCESS", "KEPT"), HELD, ON),
     # Nobody ever found out.
+    (payment("INITIATED", was_at_bank=True), AT_BANK, HELD, shown_booking("EXPIRED", "LAPSED")),
     (payment("INITIATED"), shown_payment("INITIATED"), HELD, shown_booking("EXPIRED", "LAPSED")),
 ]
 

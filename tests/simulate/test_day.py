@@ -13,7 +13,7 @@ from holdfast.app.simulate import Plan, simulate
 from holdfast.app.simulate.run import Day
 from holdfast.app.simulate.world import World, open_world
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("simulate"), pytest.mark.timeout(600)]
 
 PLAN = Plan(drivers=8, passengers=60, seconds=20.0, seed=7)
 
@@ -58,7 +58,7 @@ async def test_a_lost_booking_is_missed() -> None:
 async def test_an_oversold_session_is_seen() -> None:
     async def oversell(world: World) -> None:
         async with await psycopg.AsyncConnection.connect(owner_url(world), autocommit=True) as owner:
-            # A session of 60 seats is sold as such, and afterwards has one less than it sold.
+            # As if the session had one seat less than it sold.
             await owner.execute("ALTER TABLE pools DROP CONSTRAINT pools_counters")
             while (await owner.execute("UPDATE pools SET capacity = sold - 1 WHERE sold > 2")).rowcount == 0:
                 await asyncio.sleep(0.5)

@@ -36,7 +36,7 @@ class BookingPromise:
 
 @dataclass(slots=True)
 class PaymentPromise:
-    """A payment as it was last shown to its payer. ``is_at_bank``: the bank waits for the payer, who has not been there."""
+    """A payment as it was last shown to its payer. ``was_at_bank``: the payer has said yes or no on the bank's page."""
 
     owner: "Person"
     id: str
@@ -45,7 +45,7 @@ class PaymentPromise:
     total: float
     status: str
     settlement: str | None
-    is_at_bank: bool = False
+    was_at_bank: bool = False
 
 
 @dataclass(slots=True)
@@ -57,6 +57,19 @@ class ThingPromise:
     fields: dict[str, object] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A request that never got an answer, however often it was sent: with its key it can be asked for again."""
+
+    owner: "Person"
+    method: str
+    path: str
+    body: object
+    what: str
+    key: str
+    version: int | None
+
+
 class Acknowledged:
     """All promises of a run."""
 
@@ -64,6 +77,7 @@ class Acknowledged:
         self.bookings: dict[str, BookingPromise] = {}
         self.payments: dict[str, PaymentPromise] = {}
         self.things: dict[str, ThingPromise] = {}
+        self.unknown: list[Unknown] = []
         self.payouts: dict[str, Person] = {}
         self.decisions: dict[str, str] = {}
         """The last state in the life of a payout that an admin was told of."""
@@ -89,6 +103,21 @@ class Acknowledged:
         if view["settlement"] == "KEPT" and view["booking"] is not None and view["booking"]["status"] == "CONFIRMED":
             self.bookings[view["bookingId"]].is_confirmed = True
         return promise
+
+    def learned(self, unknown: Unknown, view: View) -> None:
+        """What became of a request whose answer was not known for long."""
+        body = unknown.body if isinstance(unknown.body, dict) else {}
+        match unknown.path.rpartition("/")[2]:
+            case "hold":
+                self.held(unknown.owner, view)
+            case "pay" if "bookingId" in view:
+                self.paid(unknown.owner, view, body["token"])
+            case "release":
+                self.released(view)
+            case "cancel" if "bookingId" in view:
+                self.cancelled(view)
+            case "payouts":
+                self.asked_for_payout(unknown.owner, view)
 
     def stands(self, owner: "Person", path: str, **fields: object) -> None:
         """What this person reads at ``path`` has these fields from now on, until something else is promised about them."""
@@ -141,16 +170,23 @@ def booking_contradiction(promise: BookingPromise, shown: View | None, session_s
     return f"was {said} and is shown as {status} ({reason}), its session as {session_status}"
 
 
+def waits_for_payer(promise: PaymentPromise, shown: View) -> bool:
+    """Whether nothing can become of a payment, because its payer has never been to the bank's page."""
+    return shown["status"] == promise.status == "INITIATED" and shown["nextAction"] is not None and not promise.was_at_bank
+
+
 def payment_contradiction(promise: PaymentPromise, shown: View | None, booking: BookingPromise, booking_shown: View) -> str | None:
     """How what is shown of a payment, after everything has settled, contradicts what was promised."""
     if shown is None:
         return "was acknowledged and does not exist"
     status, settlement = shown["status"], shown["settlement"]
+    if waits_for_payer(promise, shown):
+        return None
     may_become = {
         "SUCCESS": {"SUCCESS", "REFUNDED"},
         "REFUNDED": {"REFUNDED"},
         "FAILED": {"FAILED", "SUCCESS", "REFUNDED"} if promise.token == CAPTURED_LATER else {"FAILED"},
-        "INITIATED": {"INITIATED"} if promise.is_at_bank else {"SUCCESS", "FAILED", "REFUNDED"},
+        "INITIATED": {"SUCCESS", "FAILED", "REFUNDED"},
     }[promise.status]
     if status not in may_become:
         return f"was {promise.status} and is shown as {status}"

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from holdfast.app.simulate.acknowledged import Acknowledged
+from holdfast.app.simulate.acknowledged import Acknowledged, Unknown
 from holdfast.app.simulate.plan import NEEDED
 from holdfast.app.simulate.tally import Tally
 from holdfast.app.simulate.wire import Answer, Unanswered, Wire
@@ -18,7 +18,7 @@ from holdfast.app.simulate.wire import Answer, Unanswered, Wire
 BASE_PATH = "/api/v1"
 TEST_CODE = "000000"
 PATIENCE_S = 60.0
-WAIT_S_MAX = 2.0
+WAIT_S_MAX = 5.0
 HELPED = 0.3
 _TRY_AGAIN = (429, 502, 503, 504)
 _UNAUTHORIZED = 401
@@ -142,9 +142,11 @@ class Person:
         """
         content = b"" if body is None else msgspec.json.encode(body)
         give_up_at = time.monotonic() + PATIENCE_S
-        wait_s, renewals = 0.05, 0
+        wait_s, renewals = 0.1, 0
         while True:
             if time.monotonic() > give_up_at:
+                if key is not None:
+                    self.around.acknowledged.unknown.append(Unknown(self, method, path, body, what, key, version))
                 raise GaveUp(f"{method} {path}")
             headers = {"content-type": "application/json"} if content else {}
             if key is not None:
@@ -173,7 +175,7 @@ class Person:
             if answer.status in _TRY_AGAIN or answer.code in _BUSY_CODES:
                 self.tally.repeated[f"{what}: {answer.code or answer.status}"] += 1
                 told_s = answer.headers.get("retry-after", "")
-                await asyncio.sleep((float(told_s) if told_s.isdigit() else wait_s) * self.rng.uniform(0.5, 1.0))
+                await asyncio.sleep(max(float(told_s) if told_s.isdigit() else 0.0, wait_s) * self.rng.uniform(0.75, 1.5))
                 wait_s = min(wait_s * 2, WAIT_S_MAX)
                 continue
             if answer.status >= _SERVER_FAULT:

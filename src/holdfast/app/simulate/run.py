@@ -108,7 +108,7 @@ class Day:
         """Until the day is over and everybody has finished what they were about."""
         seconds, rng = self._plan.seconds, self._rng
         lives: list[Coroutine[Any, Any, None]] = [driver.live(rng.uniform(0, seconds * 0.08)) for driver in drivers]
-        lives += [person.live(rng.uniform(0, seconds * 0.6), self._plan.pause_s) for person in passengers]
+        lives += [person.live(rng.uniform(0, seconds * 0.8), self._plan.pause_s) for person in passengers]
         async with _beside(*lives) as everybody:
             await asyncio.sleep(seconds)
             self._around.is_over.set()

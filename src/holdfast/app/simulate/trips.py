@@ -108,7 +108,6 @@ async def sent_to_bank(person: "Passenger", booking: BookingPromise) -> View:
             raise TripFailed
         await asyncio.sleep(_ASK_EVERY_S)
         payment = await read_payment(person, payment["id"], "tok_3ds")
-    person.around.acknowledged.payments[payment["id"]].is_at_bank = True
     return payment
 
 
@@ -125,7 +124,7 @@ async def decide_at_bank(person: "Passenger", payment: View, decision: str) -> N
                 await asyncio.sleep(wait_s)
                 continue
             if answer.is_success:
-                person.around.acknowledged.payments[payment["id"]].is_at_bank = False
+                person.around.acknowledged.payments[payment["id"]].was_at_bank = True
                 return
         raise TripFailed
     finally:

@@ -5,9 +5,16 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
-from holdfast.app.simulate.acknowledged import Acknowledged, PaymentPromise, booking_contradiction, oversold, payment_contradiction
+from holdfast.app.simulate.acknowledged import (
+    Acknowledged,
+    PaymentPromise,
+    booking_contradiction,
+    oversold,
+    payment_contradiction,
+    waits_for_payer,
+)
 from holdfast.app.simulate.passengers import Passenger
-from holdfast.app.simulate.person import Person, Refused
+from holdfast.app.simulate.person import GaveUp, Person, Refused
 
 AT_ONCE = 40
 SETTLED_WITHIN_S = 120.0
@@ -24,6 +31,7 @@ async def contradictions(acknowledged: Acknowledged, reader: Person) -> list[str
 
     ``reader``: anybody who is signed in, for what anybody may see.
     """
+    await _resolve(acknowledged)
     payments = await _settled(acknowledged)
     bookings = await _all(acknowledged.bookings, lambda key: _read(acknowledged.bookings[key].owner, f"/bookings/{key}"))
     sessions = await _all({b.session_id for b in acknowledged.bookings.values()}, lambda key: _read(reader, f"/sessions/{key}"))
@@ -57,6 +65,23 @@ async def contradictions(acknowledged: Acknowledged, reader: Person) -> list[str
     return found + await _other_things(acknowledged)
 
 
+async def _resolve(acknowledged: Acknowledged) -> None:
+    """Ask once more, each with its own key, for what nobody knows the outcome of."""
+    for unknown in list(acknowledged.unknown):
+        person = unknown.owner
+        try:
+            answer = await person.ask(
+                unknown.method, unknown.path, unknown.body, what=unknown.what, key=unknown.key, version=unknown.version
+            )
+        except Refused:
+            continue
+        except GaveUp:
+            person.tally.fault(f"nobody can say what became of {unknown.method} {unknown.path}")
+            continue
+        acknowledged.learned(unknown, answer.json())
+        person.tally.happened["found out in the end what had become of a request"] += 1
+
+
 async def unheard(passengers: Iterable[Passenger]) -> list[str]:
     """Confirmations of which the sockets of those who listened all the time said nothing."""
     give_up_at = time.monotonic() + HEARD_WITHIN_S
@@ -85,7 +110,7 @@ def _is_final(promise: PaymentPromise, shown: View | None) -> bool:
     if shown is None:
         return True
     if shown["status"] == "INITIATED":
-        return promise.is_at_bank
+        return waits_for_payer(promise, shown)
     return not any(refund["status"] == "REQUESTED" for refund in shown["refunds"])
 
 

@@ -35,9 +35,9 @@ _NOT_INHERITED = ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "HOLDFAST_S
 # How a child of `up` is told by its command line.
 _CHILDREN = {"web": "serve", "worker": "worker", "redis": "redis-server", "postgres": "postgres", "sandbox": "sandbox"}
 _ERROR = re.compile(r"\[(error|critical) *\]|Traceback \(most recent call last\)")
-# What the sandbox was asked to do, and what a library says when its database was killed.
+_OUR_ERROR = re.compile(r"(consumer|loop|work|feed|wish)_failed|event_not_said|client_not_told|nobody foresaw")
+# What the sandbox was asked to do.
 _EXPECTED = re.compile(r"refund_declined")
-_EXPECTED_WHEN_HURT = re.compile(r"\[procrastinate|Traceback")
 _INVITATION = re.compile(r"\{.*\}")
 
 Say = Callable[[str], None]
@@ -97,11 +97,11 @@ class World:
         return None
 
     def alarms(self, *, was_hurt: bool) -> list[str]:
-        """Errors in the log, which only a mistake of the program writes."""
+        """Errors in the log. Where servers were killed, only our own: libraries may complain."""
         if self._log is None:
             return []
-        errors = [line for line in self._log.read_text(errors="replace").splitlines() if _ERROR.search(line) and not _EXPECTED.search(line)]
-        return [line for line in errors if not (was_hurt and _EXPECTED_WHEN_HURT.search(line))]
+        wanted = _OUR_ERROR if was_hurt else _ERROR
+        return [line for line in self._log.read_text(errors="replace").splitlines() if wanted.search(line) and not _EXPECTED.search(line)]
 
     def _child(self, name: str) -> psutil.Process | None:
         if self._pid is None:
