@@ -8,11 +8,12 @@ from sqlalchemy import text
 from tests.complaints.conftest import Desk
 from tests.shop import fresh_key
 
+from holdfast.bookings.errors import BookingUnknown
 from holdfast.bookings.models import BookingId
 from holdfast.common.errors import Invalid, Outdated
 from holdfast.common.paging import PageRequest, encode_cursor
 from holdfast.complaints import repository
-from holdfast.complaints.errors import ComplainedOfBookingUnknown, ComplaintClosed, ComplaintUnknown, TooManyComplaints
+from holdfast.complaints.errors import ComplaintClosed, ComplaintUnknown, TooManyComplaints
 from holdfast.complaints.models import OPEN_MAX, Complaint, ComplaintId
 from holdfast.complaints.states import COMPLAINT, ComplaintState
 from holdfast.database import Database
@@ -34,7 +35,7 @@ async def test_a_customer_complains_and_an_admin_answers(desk: Desk) -> None:
 async def test_only_about_ones_own_booking(desk: Desk) -> None:
     stranger = await desk.shop.person()
     for actor, booking_id in ((stranger, desk.booking_id), (desk.customer, BookingId.new())):
-        with pytest.raises(ComplainedOfBookingUnknown):
+        with pytest.raises(BookingUnknown):
             await desk.complaints.open(actor, None, booking_id, "Mine?")
     assert await desk.shop.count_of("complaints") == 0
 

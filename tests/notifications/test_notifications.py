@@ -13,19 +13,25 @@ from tests.shop import MoveTime, fresh_key
 from holdfast.bookings.models import BookingId
 from holdfast.common.actor import Actor, Role, UserId
 from holdfast.common.errors import Invalid
+from holdfast.common.language import Language
 from holdfast.common.money import egp
 from holdfast.common.paging import PageRequest, encode_cursor
 from holdfast.complaints.events import ComplaintAnswered
 from holdfast.complaints.models import ComplaintId
 from holdfast.complaints.states import ComplaintState
 from holdfast.database import Database
+from holdfast.drivers.events import DriverApprovedByAdmin, DriverRejectedByAdmin
+from holdfast.drivers.models import DriverId
 from holdfast.events.consumers import consume_next
 from holdfast.notifications.errors import NotificationUnknown
 from holdfast.notifications.models import NotificationId, NotificationType, Payload
+from holdfast.notifications.texts import words_of
 from holdfast.payments.events import PaymentFailed, PaymentRefunded, RefundDeclined
 from holdfast.payments.gateway import DeclineReason
 from holdfast.payments.models import PaymentId, RefundId
 from holdfast.payments.states import RefundReason
+from holdfast.payouts.events import PayoutApproved, PayoutPaid, PayoutRejected
+from holdfast.payouts.models import PayoutId
 
 TYPES = NotificationType
 
@@ -50,6 +56,37 @@ async def test_a_paid_booking_is_told_to_the_customer_and_a_full_session_to_the_
     assert told.notification.payload == Payload(booking_id=held.id, session_id=session.id, quantity=2)
     assert told.about is not None
     assert (told.about.name_en, told.about.place_en) == ("Ramses - Abbaseya", "Ramses")
+
+
+async def test_money_that_came_late_and_found_its_seats_free_is_told(post: Post, move_time: MoveTime) -> None:
+    session, customer = await post.shop.session(), await post.shop.person()
+    held = await post.shop.hold(customer, session, seats=2)
+    move_time(timedelta(minutes=6))
+    await post.shop.bookings.expiry.expire_some()
+    await post.shop.arrive(held)
+    assert await _types(post, customer) == [TYPES.BOOKING_EXPIRED, TYPES.BOOKING_CONFIRMED_LATE]
+
+
+async def test_a_driver_is_told_about_applications_and_payouts(post: Post) -> None:
+    session = await post.shop.session()
+    profile: dict[str, Any] = {"driver_id": DriverId.new(), "user_id": session.driver_id}
+    payout: dict[str, Any] = {"payout_id": PayoutId.new(), "driver_id": session.driver_id, "session_id": session.id, "amount": egp(130)}
+    await post.publish(
+        DriverRejectedByAdmin(version=2, **profile),
+        DriverApprovedByAdmin(version=3, **profile),
+        PayoutRejected(version=2, **payout),
+        PayoutApproved(version=2, **payout),
+        PayoutPaid(version=3, **payout),
+    )
+    assert await _types(post, _driver(session.driver_id)) == [
+        TYPES.DRIVER_REJECTED,
+        TYPES.DRIVER_APPROVED,
+        TYPES.PAYOUT_REJECTED,
+        TYPES.PAYOUT_APPROVED,
+        TYPES.PAYOUT_PAID,
+    ]
+    paid_out = (await post.told(_driver(session.driver_id)))[0]
+    assert words_of(paid_out, Language.EN).body == "Paid out to you: 130.00 EGP for your trip on Ramses - Abbaseya, from Ramses."
 
 
 async def test_a_lapsed_hold_is_told(post: Post, move_time: MoveTime) -> None:

@@ -40,7 +40,7 @@ class Doorkeeper:
         self.holders[token] = SignedIn(actor.id, actor.role, LoginId.new(), 1)
         return token
 
-    async def verify(self, token: str) -> Actor:
+    async def sign_in_of(self, token: str) -> SignedIn:
         try:
             return self.holders[token]
         except KeyError:
@@ -170,7 +170,7 @@ class Square:
 async def serving(shop: Shop, doorkeeper: Doorkeeper, stack: AsyncExitStack, **options: Any) -> AsyncIterator[Square]:
     """Real time behind a real web server on a free port of loopback, configured as the program's own."""
     options.setdefault("recheck_s", LONG)
-    realtime = module.build(shop.database, doorkeeper.verify, **options)
+    realtime = module.build(shop.database, doorkeeper.sign_in_of, **options)
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         config = uvicorn.Config(

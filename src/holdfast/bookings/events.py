@@ -44,9 +44,10 @@ class BookingExtended(Event, frozen=True, kw_only=True):
 
 
 class BookingConfirmed(BookingEvent, frozen=True, kw_only=True):
-    """Held became sold: it is paid for."""
+    """Held became sold: it is paid for. ``retaken``: the money came after the hold had lapsed, and the seats were still free."""
 
     payee_id: UserId
+    retaken: bool = False
 
 
 class BookingExpired(BookingEvent, frozen=True, kw_only=True):

@@ -83,8 +83,8 @@ def expired(booking: Booking, pools: Mapping[PoolId, Pool]) -> BookingExpired:
     return BookingExpired(**_facts(booking, pools))
 
 
-def confirmed(booking: Booking, pools: Mapping[PoolId, Pool]) -> BookingConfirmed:
-    return BookingConfirmed(**_facts(booking, pools), payee_id=booking.payee_id)
+def confirmed(booking: Booking, pools: Mapping[PoolId, Pool], *, retaken: bool = False) -> BookingConfirmed:
+    return BookingConfirmed(**_facts(booking, pools), payee_id=booking.payee_id, retaken=retaken)
 
 
 def _ending(booking: Booking, before: Booking, reason: EndReason, pools: Mapping[PoolId, Pool]) -> BookingEvent:

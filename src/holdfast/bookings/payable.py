@@ -152,7 +152,7 @@ class BookingPayable:
         if confirmed:
             pools = lifecycle.after(claim.pools, [line for lines in moved.values() for line in lines], held=-1, sold=1)
             await self._lifecycle.changed(tx, confirmed, pools)
-            await events.publish(tx, [lifecycle.confirmed(booking, pools) for booking in confirmed])
+            await events.publish(tx, [lifecycle.confirmed(booking, pools, retaken=True) for booking in confirmed])
         return {payment: Settled() if HoldId.of(booking) in moved else TooLate() for booking, payment in wanted.items()}
 
     async def failed(self, tx: Tx, payments: Sequence[Arrived]) -> None:

@@ -7,6 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import UNSET
 
+from holdfast.bookings.errors import BookingUnknown
 from holdfast.bookings.models import BookingId
 from holdfast.common.actor import Actor, Role
 from holdfast.common.errors import Invalid, Outdated
@@ -14,7 +15,6 @@ from holdfast.common.guards import provided, refusals, requires, tagged
 from holdfast.common.paging import PageRequest, PageView
 from holdfast.complaints.dto import AnswerRequest, ComplaintRequest, ComplaintView
 from holdfast.complaints.errors import (
-    ComplainedOfBookingUnknown,
     ComplaintClosed,
     ComplaintInReview,
     ComplaintOpen,
@@ -31,7 +31,7 @@ class ComplaintController(Controller):
     path = "/complaints"
     tags = ("Complaints",)
 
-    @post("/", guards=[requires()], responses=refusals(ComplainedOfBookingUnknown, TooManyComplaints))
+    @post("/", guards=[requires()], responses=refusals(BookingUnknown, TooManyComplaints))
     async def open_complaint(
         self,
         data: JSONBody[ComplaintRequest],

@@ -9,12 +9,6 @@ class ComplaintUnknown(NotFound):
     code = "complaint_unknown"
 
 
-class ComplainedOfBookingUnknown(NotFound):
-    """There is no such booking of yours. Complain about one that is in your history."""
-
-    code = "booking_unknown"
-
-
 class TooManyComplaints(Refusal):
     """You have {open_max} open complaints about this booking, and that is the most. Wait until one of them is answered."""
 

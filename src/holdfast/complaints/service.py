@@ -5,12 +5,13 @@ from typing import Protocol
 
 from holdfast import audit, events, idempotency
 from holdfast.audit import Deed
+from holdfast.bookings.errors import BookingUnknown
 from holdfast.bookings.models import Booking, BookingId
 from holdfast.common.actor import Actor
 from holdfast.common.errors import Invalid, Outdated
 from holdfast.common.paging import Page, PageRequest, encode_cursor
 from holdfast.complaints import repository
-from holdfast.complaints.errors import ComplainedOfBookingUnknown, ComplaintClosed, ComplaintUnknown, TooManyComplaints
+from holdfast.complaints.errors import ComplaintClosed, ComplaintUnknown, TooManyComplaints
 from holdfast.complaints.events import ComplaintAnswered, ComplaintOpened
 from holdfast.complaints.models import OPEN_MAX, Complaint, ComplaintId
 from holdfast.complaints.states import COMPLAINT, ComplaintState
@@ -35,14 +36,14 @@ class ComplaintService:
     async def open(self, actor: Actor, key: IdempotencyKey | None, booking_id: BookingId, message: str) -> Complaint:
         """Somebody complains about a booking of theirs.
 
-        Raises ComplainedOfBookingUnknown (also for another's booking), TooManyComplaints.
+        Raises BookingUnknown (also for another's booking), TooManyComplaints.
         """
         async with self._database.transaction() as tx, idempotency.once(tx, actor, key, Complaint) as once:
             if once.replay:
                 return once.replay
             booking = (await self._bookings.customers_of(tx, [booking_id])).get(booking_id)
             if booking is None or booking.customer_id != actor.id:
-                raise ComplainedOfBookingUnknown
+                raise BookingUnknown
             opened = await repository.insert(tx, ComplaintId.new(), actor.id, booking_id, message)
             if opened is None:
                 raise TooManyComplaints(open_max=OPEN_MAX)

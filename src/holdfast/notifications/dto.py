@@ -19,6 +19,7 @@ class PayloadView(Struct, frozen=True, rename="camel"):
     booking_id: str | UnsetType = UNSET
     session_id: str | UnsetType = UNSET
     payment_id: str | UnsetType = UNSET
+    payout_id: str | UnsetType = UNSET
     complaint_id: str | UnsetType = UNSET
     quantity: int | UnsetType = UNSET
     amount: JsonAmount | UnsetType = UNSET
@@ -31,6 +32,7 @@ class PayloadView(Struct, frozen=True, rename="camel"):
             booking_id=_shown(payload.booking_id),
             session_id=_shown(payload.session_id),
             payment_id=_shown(payload.payment_id),
+            payout_id=_shown(payload.payout_id),
             complaint_id=_shown(payload.complaint_id),
             quantity=UNSET if payload.quantity is None else payload.quantity,
             amount=UNSET if payload.amount is None else JsonAmount(payload.amount),

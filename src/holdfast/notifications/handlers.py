@@ -13,11 +13,13 @@ from holdfast.bookings.states import EndReason
 from holdfast.complaints.events import ComplaintAnswered
 from holdfast.complaints.states import ComplaintState
 from holdfast.database import Tx
+from holdfast.drivers.events import DriverApprovedByAdmin, DriverRejectedByAdmin
 from holdfast.events import Event, Recorded
 from holdfast.notifications import repository
 from holdfast.notifications.events import NotificationCreated
 from holdfast.notifications.models import Addressed, Notice, NotificationType, Payload
 from holdfast.payments.events import PaymentEvent, PaymentFailed, PaymentRefunded, RefundDeclined
+from holdfast.payouts.events import PayoutApproved, PayoutEvent, PayoutPaid, PayoutRejected
 from holdfast.sessions.events import SessionEvent, SessionFull, SessionReopened
 from holdfast.sessions.kind import SESSION_KIND
 from holdfast.sessions.models import SessionId
@@ -27,7 +29,8 @@ Build = Callable[[E], Iterable[Notice]]
 
 
 def booking_confirmed(event: BookingConfirmed) -> Iterable[Notice]:
-    yield Notice(event.customer_id, NotificationType.BOOKING_CONFIRMED, _booked(event))
+    type_ = NotificationType.BOOKING_CONFIRMED_LATE if event.retaken else NotificationType.BOOKING_CONFIRMED
+    yield Notice(event.customer_id, type_, _booked(event))
 
 
 def booking_expired(event: BookingExpired) -> Iterable[Notice]:
@@ -62,6 +65,26 @@ def session_reopened(event: SessionReopened) -> Iterable[Notice]:
     yield Notice(event.driver_id, NotificationType.SEATS_CAME_BACK, _waiting(event, quantity=event.available_seats))
 
 
+def payout_approved(event: PayoutApproved) -> Iterable[Notice]:
+    yield Notice(event.driver_id, NotificationType.PAYOUT_APPROVED, _earned(event))
+
+
+def payout_paid(event: PayoutPaid) -> Iterable[Notice]:
+    yield Notice(event.driver_id, NotificationType.PAYOUT_PAID, _earned(event))
+
+
+def payout_rejected(event: PayoutRejected) -> Iterable[Notice]:
+    yield Notice(event.driver_id, NotificationType.PAYOUT_REJECTED, _earned(event))
+
+
+def driver_approved(event: DriverApprovedByAdmin) -> Iterable[Notice]:
+    yield Notice(event.user_id, NotificationType.DRIVER_APPROVED, Payload())
+
+
+def driver_rejected(event: DriverRejectedByAdmin) -> Iterable[Notice]:
+    yield Notice(event.user_id, NotificationType.DRIVER_REJECTED, Payload())
+
+
 def complaint_answered(event: ComplaintAnswered) -> Iterable[Notice]:
     about = Payload(complaint_id=event.complaint_id, booking_id=event.booking_id)
     is_closed = event.status is ComplaintState.CLOSED
@@ -91,6 +114,11 @@ NOTICES.add(PaymentRefunded, payment_refunded)
 NOTICES.add(RefundDeclined, refund_declined)
 NOTICES.add(SessionFull, session_full)
 NOTICES.add(SessionReopened, session_reopened)
+NOTICES.add(PayoutApproved, payout_approved)
+NOTICES.add(PayoutPaid, payout_paid)
+NOTICES.add(PayoutRejected, payout_rejected)
+NOTICES.add(DriverApprovedByAdmin, driver_approved)
+NOTICES.add(DriverRejectedByAdmin, driver_rejected)
 NOTICES.add(ComplaintAnswered, complaint_answered)
 
 
@@ -122,6 +150,10 @@ def _paid(event: PaymentEvent, *, reason: str | None = None) -> Payload:
         amount=event.amount,
         reason=reason,
     )
+
+
+def _earned(event: PayoutEvent) -> Payload:
+    return Payload(payout_id=event.payout_id, session_id=event.session_id, amount=event.amount)
 
 
 def _waiting(event: SessionEvent, *, quantity: int) -> Payload:

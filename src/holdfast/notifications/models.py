@@ -17,6 +17,7 @@ from holdfast.complaints.models import ComplaintId
 from holdfast.database.base import Base
 from holdfast.events import EventId
 from holdfast.payments.models import PaymentId
+from holdfast.payouts.models import PayoutId
 from holdfast.resources.kind import Description
 from holdfast.sessions.models import SessionId
 
@@ -29,6 +30,7 @@ class NotificationType(StrEnum):
     """What people are told about. Each has its words in ``texts.py``."""
 
     BOOKING_CONFIRMED = "BOOKING_CONFIRMED"
+    BOOKING_CONFIRMED_LATE = "BOOKING_CONFIRMED_LATE"
     BOOKING_CANCELLED = "BOOKING_CANCELLED"
     BOOKING_EXPIRED = "BOOKING_EXPIRED"
     SESSION_CANCELLED = "SESSION_CANCELLED"
@@ -37,6 +39,11 @@ class NotificationType(StrEnum):
     REFUND_DECLINED = "REFUND_DECLINED"
     SESSION_FULL = "SESSION_FULL"
     SEATS_CAME_BACK = "SEATS_CAME_BACK"
+    PAYOUT_APPROVED = "PAYOUT_APPROVED"
+    PAYOUT_PAID = "PAYOUT_PAID"
+    PAYOUT_REJECTED = "PAYOUT_REJECTED"
+    DRIVER_APPROVED = "DRIVER_APPROVED"
+    DRIVER_REJECTED = "DRIVER_REJECTED"
     COMPLAINT_IN_REVIEW = "COMPLAINT_IN_REVIEW"
     COMPLAINT_ANSWERED = "COMPLAINT_ANSWERED"
 
@@ -68,6 +75,7 @@ class Payload(Struct, frozen=True, omit_defaults=True):
     booking_id: BookingId | None = None
     session_id: SessionId | None = None
     payment_id: PaymentId | None = None
+    payout_id: PayoutId | None = None
     complaint_id: ComplaintId | None = None
     quantity: int | None = None
     amount: Amount | None = None

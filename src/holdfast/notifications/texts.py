@@ -24,6 +24,10 @@ TEXTS: Mapping[NotificationType, Mapping[Language, Words]] = {
         EN: Words("Booking confirmed", "You have {seats}{where}. Have a good trip."),
         AR: Words("تم تأكيد حجزك", "حجزت {seats}{where}. رحلة سعيدة."),
     },
+    NotificationType.BOOKING_CONFIRMED_LATE: {
+        EN: Words("Your seats came back", "Your payment came late, but {seats}{where} were still free: they are yours. Have a good trip."),
+        AR: Words("عاد إليك حجزك", "وصل دفعك متأخرًا، لكن الأماكن كانت لا تزال خالية: حجزت {seats}{where}. رحلة سعيدة."),
+    },
     NotificationType.BOOKING_CANCELLED: {
         EN: Words("Booking cancelled", "You cancelled your booking of {seats}{where}."),
         AR: Words("تم إلغاء حجزك", "ألغيتَ حجز {seats}{where}."),
@@ -55,6 +59,26 @@ TEXTS: Mapping[NotificationType, Mapping[Language, Words]] = {
     NotificationType.SEATS_CAME_BACK: {
         EN: Words("Seats came back", "A booking was cancelled: {seats}{where} can be sold again."),
         AR: Words("عادت مقاعد للبيع", "أُلغي حجز، وعاد للبيع {seats_subject}{where}."),
+    },
+    NotificationType.PAYOUT_APPROVED: {
+        EN: Words("Payout approved", "Approved: {amount} for your trip{where}. It is paid out next."),
+        AR: Words("تمت الموافقة على صرف مستحقاتك", "تمت الموافقة على صرف {amount} عن رحلتك{where}، وسيُصرف إليك قريبًا."),
+    },
+    NotificationType.PAYOUT_PAID: {
+        EN: Words("Payout paid", "Paid out to you: {amount} for your trip{where}."),
+        AR: Words("تم صرف مستحقاتك", "صُرف إليك {amount} عن رحلتك{where}."),
+    },
+    NotificationType.PAYOUT_REJECTED: {
+        EN: Words("Payout rejected", "Rejected: {amount} for your trip{where}. The reason stands with the payout."),
+        AR: Words("رُفض صرف مستحقاتك", "رُفض صرف {amount} عن رحلتك{where}. تجد السبب مع طلب الصرف."),
+    },
+    NotificationType.DRIVER_APPROVED: {
+        EN: Words("You are a driver now", "Your application was approved. Open your first session at a station of your route."),
+        AR: Words("أصبحت سائقًا معنا", "قُبل طلبك. يمكنك الآن فتح رحلتك الأولى من إحدى محطات خطك."),
+    },
+    NotificationType.DRIVER_REJECTED: {
+        EN: Words("Application rejected", "The reason stands in your driver profile. Correct what is wrong and apply again."),
+        AR: Words("لم يُقبل طلبك", "تجد السبب في ملفك كسائق. صحّح البيانات ثم قدّم الطلب من جديد."),
     },
     NotificationType.COMPLAINT_IN_REVIEW: {
         EN: Words("We are looking into your complaint", "Somebody has taken up your complaint. You will hear from us when it is answered."),

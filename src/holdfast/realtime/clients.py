@@ -6,7 +6,7 @@ from typing import Any
 
 from engineio.packet import MESSAGE, Packet
 
-from holdfast.common.actor import Actor
+from holdfast.auth.models import SignedIn
 
 BACKLOG_MAX = 500
 """Messages that may wait for a client which reads slowly. With one more it is disconnected, and can come back and sync."""
@@ -43,7 +43,7 @@ class Client:
     __slots__ = ("_end", "_socket", "actor", "rooms", "sid", "token", "wishes")
 
     def __init__(
-        self, sid: str, socket: Any, end: Callable[[], None], *, actor: Actor | None, token: str | None, wishes: Allowance
+        self, sid: str, socket: Any, end: Callable[[], None], *, actor: SignedIn | None, token: str | None, wishes: Allowance
     ) -> None:
         """``socket`` is the Engine.IO socket; ``end`` ends the connection."""
         self.sid = sid

@@ -8,7 +8,7 @@ from holdfast.database import Database
 from holdfast.realtime.door import Door, Limits, Scope
 from holdfast.realtime.feed import Feed
 from holdfast.realtime.rooms import Members
-from holdfast.realtime.server import RECHECK_S, SocketServer, Verify
+from holdfast.realtime.server import RECHECK_S, SignInOf, SocketServer
 
 NOWHERE = "0.0.0.0"
 
@@ -30,18 +30,18 @@ class RealtimeModule:
 
 def build(
     database: Database,
-    verify: Verify,
+    sign_in_of: SignInOf,
     *,
     origins: Collection[str] = (),
     address_of: Callable[[Scope], str] | None = None,
     limits: Limits | None = None,
     recheck_s: float = RECHECK_S,
 ) -> RealtimeModule:
-    """``verify`` says who holds an access token; ``address_of`` whose connections are counted together."""
+    """``sign_in_of`` says who holds an access token; ``address_of`` whose connections are counted together."""
     members = Members()
     feed = Feed(database, members)
     server = SocketServer(
-        verify,
+        sign_in_of,
         feed,
         members,
         limits=limits or Limits(),

@@ -13,7 +13,6 @@ from msgspec import Struct
 
 from holdfast.auth.events import LoginRevoked
 from holdfast.auth.models import SignedIn
-from holdfast.common.actor import Actor
 from holdfast.common.errors import Invalid, NotSignedIn, Overloaded, Refusal
 from holdfast.common.wire import encode_hook
 from holdfast.database.retries import ConnectionLost
@@ -31,8 +30,8 @@ RECHECK_S = 30.0
 """How long an expired access token can still listen. One that is revoked stops at once."""
 SYNC_COST = 5
 
-Verify = Callable[[str], Awaitable[Actor]]
-"""Who holds an access token. Raises NotSignedIn where nobody does, any more."""
+SignInOf = Callable[[str], Awaitable[SignedIn]]
+"""The sign-in that an access token belongs to. Raises NotSignedIn where it belongs to none, any more."""
 
 W = TypeVar("W", bound=Struct)
 Answer = dict[str, object]
@@ -48,7 +47,7 @@ class SocketServer:
 
     def __init__(
         self,
-        verify: Verify,
+        sign_in_of: SignInOf,
         feed: Feed,
         members: Members,
         *,
@@ -57,7 +56,7 @@ class SocketServer:
         origins: Collection[str],
         recheck_s: float = RECHECK_S,
     ) -> None:
-        self._verify = verify
+        self._sign_in_of = sign_in_of
         self._feed = feed
         self._members = members
         self._limits = limits
@@ -101,7 +100,7 @@ class SocketServer:
         connection: Connection = environ["asgi.scope"][CONNECTION]
         try:
             token = _read(auth or {}, dto.SignIn).token
-            actor = await self._who(token)
+            actor = None if token is None else await self._sign_in_of(token)
         except Refusal as refusal:
             raise _shut(refusal) from None
         except (psycopg.Error, ConnectionLost):
@@ -145,7 +144,7 @@ class SocketServer:
 
     async def _renew(self, client: Client, request: dto.RenewRequest) -> dto.Renewed:
         """Go on with a fresh token, of the same person or another. Raises NotSignedIn, and then nothing changes."""
-        actor = await self._verify(request.token)
+        actor = await self._sign_in_of(request.token)
         client.actor, client.token = actor, request.token
         self._leave_forbidden(client)
         return dto.Renewed(str(actor.id))
@@ -153,16 +152,13 @@ class SocketServer:
     async def _unknown(self, event: str, sid: str, *_: object) -> Answer:
         return _refused(WishUnknown())
 
-    async def _who(self, token: str | None) -> Actor | None:
-        return None if token is None else await self._verify(token)
-
     async def _recheck(self, client: Client) -> None:
         """See whether a sign-in still holds; when the database cannot say, it does."""
         token = client.token
         if token is None:
             return
         try:
-            actor = await self._verify(token)
+            actor = await self._sign_in_of(token)
         except NotSignedIn:
             actor = None
         except (Refusal, psycopg.Error, ConnectionLost):
@@ -174,7 +170,7 @@ class SocketServer:
     def _revoke(self, revoked: LoginRevoked) -> None:
         for client in self._clients.values():
             actor = client.actor
-            if isinstance(actor, SignedIn) and actor.login_id == revoked.login_id and actor.generation < revoked.version:
+            if actor is not None and actor.login_id == revoked.login_id and actor.generation < revoked.version:
                 client.actor = client.token = None
                 self._leave_forbidden(client)
 
