@@ -179,26 +179,26 @@ def payment_contradiction(promise: PaymentPromise, shown: View | None, booking: 
     """How what is shown of a payment, after everything has settled, contradicts what was promised."""
     if shown is None:
         return "was acknowledged and does not exist"
-    status, settlement = shown["status"], shown["settlement"]
     if waits_for_payer(promise, shown):
         return None
+    status, settlement = shown["status"], shown["settlement"]
     may_become = {
         "SUCCESS": {"SUCCESS", "REFUNDED"},
         "REFUNDED": {"REFUNDED"},
         "FAILED": {"FAILED", "SUCCESS", "REFUNDED"} if promise.token == CAPTURED_LATER else {"FAILED"},
         "INITIATED": {"SUCCESS", "FAILED", "REFUNDED"},
     }[promise.status]
-    if status not in may_become:
-        return f"was {promise.status} and is shown as {status}"
-    if promise.settlement is not None and settlement != promise.settlement:
-        return f"was {promise.settlement} and is shown as {settlement}"
-    if settlement is None:
-        return None
-    back, owed = shown["refundedAmount"], _owed(promise, settlement, booking, booking_shown)
+    if status not in may_become or promise.settlement not in (None, settlement):
+        return f"was {promise.status} ({promise.settlement}) and is shown as {status} ({settlement})"
+    return None if settlement is None else _refund_contradiction(promise, shown, booking, booking_shown)
+
+
+def _refund_contradiction(promise: PaymentPromise, shown: View, booking: BookingPromise, booking_shown: View) -> str | None:
+    back, owed = shown["refundedAmount"], _owed(promise, shown["settlement"], booking, booking_shown)
     if promise.token == REFUND_DECLINED and back == 0:
         back = sum(refund["amount"] for refund in shown["refunds"] if refund["status"] == "FAILED")
     if abs(back - owed) > LESS_THAN_ANY_COIN:
-        return f"({settlement}) gave {back} back instead of {owed}: {shown}"
+        return f"gave {back} back instead of {owed}: {shown}"
     return None
 
 
