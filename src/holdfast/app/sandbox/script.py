@@ -1,4 +1,4 @@
-"""What each token makes the sandbox do, as a table. ``docs/reference/sandbox.md`` is printed from it."""
+"""What each token makes the sandbox do, as a table; its own ``GET /tokens`` tells it too."""
 
 from enum import StrEnum
 
