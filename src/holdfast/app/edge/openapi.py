@@ -71,13 +71,16 @@ def document(app: Litestar, *, version: str, url: str) -> dict[str, object]:
 
 class _Writer:
     def __init__(self, app: Litestar) -> None:
-        self._operations = [
+        found = [
             (route, method, handler)
-            for route in sorted((route for route in app.routes if isinstance(route, HTTPRoute)), key=lambda route: route.path)
+            for route in app.routes
+            if isinstance(route, HTTPRoute)
             for handler in route.route_handlers
-            for method in sorted(handler.http_methods)
+            for method in handler.http_methods
             if handler.resolve_include_in_schema() and method != "OPTIONS"
         ]
+        # Litestar keeps them in sets: sorted, every process writes the same document.
+        self._operations = sorted(found, key=lambda operation: (operation[0].path, operation[1]))
         wanted: list[Any] = [Problem]
         for _, _, handler in self._operations:
             plan = Plan.of(handler)
