@@ -14,10 +14,13 @@ from holdfast import events
 from holdfast.common.actor import Actor, Role, UserId
 from holdfast.database import Database
 from holdfast.events import LogPosition
+from holdfast.events.consumers import read_on
 from holdfast.notifications.events import NotificationCreated
 from holdfast.notifications.models import NotificationId, NotificationType
-from holdfast.realtime import feed
+from holdfast.realtime import feed, window
 from holdfast.realtime.handlers import Announcements
+from holdfast.realtime.messages import Said
+from holdfast.realtime.repository import Whereabouts
 
 PERSON = Actor(UserId.new(), Role.PASSENGER)
 ROOM = f"user:{PERSON.id}"
@@ -148,13 +151,41 @@ async def test_too_much_or_too_old_or_another_log_means_reading_anew(square: Squ
     here = LogPosition.parse(after)
     answer = await listener.ask("sync", room=ROOM, after=f"{here.epoch + 1}-{here.xid}-{here.position}")
     assert answer["resync"] is True
-    monkeypatch.setattr(feed, "LOOKED_THROUGH_MAX", 5)
     monkeypatch.setattr(feed, "REPLAYED_MAX", 500)
-    assert (await listener.ask("sync", room=ROOM, after=after))["resync"] is True
+    assert (await listener.ask("sync", room=ROOM, after=after))["resync"] is False
+    monkeypatch.setattr(window, "SIZE_MAX", 5)
+    assert (await listener.ask("sync", room=ROOM, after=f"{here.epoch}-1-1"))["resync"] is True
     heard = len(listener.heard)
     await square.publish(news(10))
     await listener.until(lambda each: len(each) > heard)
     assert numbers(listener.heard)[-1] == 10
+
+
+async def test_when_everybody_comes_back_at_once_the_log_is_read_once(square: Square, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server was away; the one that takes its place knows nothing of what was said meanwhile."""
+    listener = await square.listener(PERSON)
+    after = await listener.join(ROOM)
+    await square.publish(*(news(number) for number in range(1, 101)))
+    await listener.until_number(100)
+    fresh = await square.another()
+    reads = []
+
+    async def counted(database: Database, position: LogPosition) -> object:
+        reads.append(position)
+        return await read_on(database, position)
+
+    monkeypatch.setattr(feed, "read_on", counted)
+    token = square.doorkeeper.token(PERSON)
+    crowd = [Listener() for _ in range(30)]
+    await asyncio.gather(*(each.connect(fresh.url, token) for each in crowd))
+    answers = await asyncio.gather(*(each.ask("sync", room=ROOM, after=after) for each in crowd))
+    assert not any(answer["resync"] for answer in answers)
+    await square.publish(news(101))
+    for each in crowd:
+        await each.until_number(101)
+        assert numbers(each.heard) == list(range(1, 102))
+    assert len(reads) <= 2
+    await asyncio.gather(*(each.close() for each in crowd))
 
 
 async def test_the_answer_to_join_is_a_place_to_sync_from(square: Square) -> None:
@@ -193,10 +224,10 @@ async def test_a_database_that_goes_away_leaves_no_gap(square: Square, database_
 async def test_an_event_that_cannot_be_said_stops_no_other(square: Square, monkeypatch: pytest.MonkeyPatch) -> None:
     of = Announcements.of
 
-    def stumble(self: Announcements, recorded: events.Recorded, sessions: object) -> object:
+    def stumble(self: Announcements, recorded: events.Recorded, where: Whereabouts | None) -> list[Said]:
         if recorded.event.version == 2:
             raise RuntimeError("a fault in a builder")
-        return of(self, recorded, sessions)  # type: ignore[arg-type]
+        return of(self, recorded, where)
 
     monkeypatch.setattr(Announcements, "of", stumble)
     listener = await listener_in_room(square)

@@ -15,12 +15,14 @@ from holdfast.database import Database
 from holdfast.database.retries import ConnectionLost
 from holdfast.events import LogPosition, Recorded
 from holdfast.events.consumers import end_of_log, read_on, tail
+from holdfast.events.models import START_OF_LOG
 from holdfast.realtime import repository
 from holdfast.realtime.clients import Client, event_packet
 from holdfast.realtime.handlers import SAID, Announcements, session_of
 from holdfast.realtime.messages import Said
 from holdfast.realtime.repository import Whereabouts
 from holdfast.realtime.rooms import Members
+from holdfast.realtime.window import Kept, Window
 from holdfast.sessions.events import SessionEvent
 from holdfast.sessions.models import SessionId
 
@@ -29,10 +31,8 @@ FAILURE_WAIT_S = 1.0
 SESSIONS_KNOWN_MAX = 5_000
 REPLAYED_MAX = 200
 """Missed messages that are sent again; with more, reading the state over HTTP is cheaper for both sides."""
-LOOKED_THROUGH_MAX = 5_000
-"""Events of the log that are looked through for them."""
-REPLAYS_AT_ONCE = 2
-"""A restart makes everybody come back at once; they must not take all connections to the database."""
+BATCHES_BACK_MAX = 10
+"""How far back the log is read for somebody who comes from there."""
 REPLAY_S_MAX = 5.0
 
 _UNREADABLE = (psycopg.Error, ConnectionLost, Overloaded)
@@ -55,7 +55,9 @@ class Feed:
         self.on_revoked: Callable[[LoginRevoked], None] = _ignore
         self._position: LogPosition | None = None
         self._sessions: dict[SessionId, Whereabouts] = {}
-        self._replays = asyncio.Semaphore(REPLAYS_AT_ONCE)
+        self._recent = Window(START_OF_LOG)
+        self._looking_back = asyncio.Lock()
+        self._too_far = START_OF_LOG
 
     @property
     def is_ready(self) -> bool:
@@ -75,10 +77,10 @@ class Feed:
             try:
                 if self._position is None:
                     self._position = await end_of_log(self._database)
+                    self._recent = Window(self._position)
                 async for recorded in tail(self._database, wait_s=POLL_S, after=self._position):
-                    await self._get_to_know(recorded)
-                    for each in recorded:
-                        self._say(each)
+                    for each, where in await self._located(recorded):
+                        self._say(each, where)
                         self._position = each.at
                         await asyncio.sleep(0)
             except _UNREADABLE as error:
@@ -92,42 +94,53 @@ class Feed:
 
         False where that is too much, too long ago, or of a log before this one: then it is let in and must read the state itself.
         """
-        async with self._replays:
-            # Outside while it catches up: what is said meanwhile would reach it before what was said earlier.
-            self._members.leave(client, room)
-            try:
-                async with asyncio.timeout(REPLAY_S_MAX):
-                    return await self._catch_up(client, room, after)
-            except TimeoutError:
-                return False
-            finally:
-                self._members.enter(client, room)
-
-    async def _catch_up(self, client: Client, room: str, position: LogPosition) -> bool:
-        if position.epoch != self.position.epoch:
+        # Outside while it catches up: what is said meanwhile would reach it before what was said earlier.
+        self._members.leave(client, room)
+        try:
+            async with asyncio.timeout(REPLAY_S_MAX):
+                return await self._catch_up(client, room, after)
+        except TimeoutError:
             return False
-        await self._reach(position)
-        looked_through = sent = 0
-        while position < self.position:
-            recorded, end = await read_on(self._database, position)
-            if end == position:
-                break
-            await self._get_to_know(recorded)
-            looked_through += len(recorded)
-            for each in recorded:
-                if each.at > self.position:
-                    # Not said yet, and the client will be in the room before it is: nothing is awaited in between.
-                    return True
-                for said in self._said.of(each, self._sessions):
-                    if room in said.rooms:
-                        sent += 1
-                        if sent > REPLAYED_MAX:
-                            return False
-                        client.offer(_packet(said))
-            if looked_through > LOOKED_THROUGH_MAX:
-                return False
-            position = end
+        finally:
+            self._members.enter(client, room)
+
+    async def _catch_up(self, client: Client, room: str, after: LogPosition) -> bool:
+        if after.epoch != self.position.epoch:
+            return False
+        await self._reach(after)
+        if not await self._look_back(after):
+            return False
+        # From here on nothing is awaited until the client is in the room, so nothing is said in between.
+        missed = [kept for kept in self._recent.after(after) if room in kept.rooms]
+        if len(missed) > REPLAYED_MAX:
+            return False
+        for kept in missed:
+            for said in self._said.of(kept.recorded, kept.where):
+                if room in said.rooms:
+                    client.offer(_packet(said))
         return True
+
+    async def _look_back(self, after: LogPosition) -> bool:
+        """Make the window reach back to a place in the log. False where that is too far.
+
+        When a server starts, everybody comes back from about the same place: the first one has the log read, the others wait.
+        """
+        async with self._looking_back:
+            if after >= self._recent.since:
+                return True
+            if after <= self._too_far:
+                return False
+            position, found = after, list[Kept]()
+            for _ in range(BATCHES_BACK_MAX):
+                recorded, end = await read_on(self._database, position)
+                found += [_kept(each, where, said) for each, where in await self._located(recorded) if (said := self._words(each, where))]
+                if end == position or end >= self._recent.since:
+                    if self._recent.prepend(after, found):
+                        return True
+                    break
+                position = end
+            self._too_far = after
+            return False
 
     async def _reach(self, position: LogPosition) -> None:
         """Where this process is behind the one that the client comes from, wait until it has said what the client knows already."""
@@ -137,30 +150,40 @@ class Feed:
                 return
             await asyncio.sleep(POLL_S)
 
-    def _say(self, recorded: Recorded) -> None:
+    def _say(self, recorded: Recorded, where: Whereabouts | None) -> None:
+        if isinstance(recorded.event, LoginRevoked):
+            self.on_revoked(recorded.event)
+        words = self._words(recorded, where)
+        if words:
+            self._recent.append(_kept(recorded, where, words))
+        for said in words:
+            members = self._members.of(said.rooms)
+            if members:
+                _offer(_packet(said), members)
+
+    def _words(self, recorded: Recorded, where: Whereabouts | None) -> list[Said]:
         try:
-            if isinstance(recorded.event, LoginRevoked):
-                self.on_revoked(recorded.event)
-            for said in self._said.of(recorded, self._sessions):
-                members = self._members.of(said.rooms)
-                if members:
-                    _offer(_packet(said), members)
+            return self._said.of(recorded, where)
         except Exception:
             # One event that cannot be said must not keep the later ones from being said.
             log.exception("event_not_said", event_id=str(recorded.id), event_name=type(recorded.event).__name__)
+            return []
 
-    async def _get_to_know(self, recorded: Sequence[Recorded]) -> None:
-        """Learn the routes and drivers of the sessions that these events are about."""
-        if len(self._sessions) > SESSIONS_KNOWN_MAX:
-            self._sessions.clear()
+    async def _located(self, recorded: Sequence[Recorded]) -> list[tuple[Recorded, Whereabouts | None]]:
+        """Each event, with the route and the driver of the session that it is about."""
         for each in recorded:
-            if isinstance(each.event, SessionEvent):
-                event = each.event
+            event = each.event
+            if isinstance(event, SessionEvent):
                 self._sessions[event.session_id] = Whereabouts(event.session_id, event.route_id, event.driver_id)
-        unknown = {session_id for each in recorded if (session_id := session_of(each.event)) and session_id not in self._sessions}
+        wanted = [session_of(each.event) for each in recorded]
+        unknown = {about for about in wanted if about and about not in self._sessions}
         if unknown:
             async with self._database.reading() as tx:
                 self._sessions |= await repository.whereabouts(tx, unknown)
+        located = [(each, self._sessions.get(about) if about else None) for each, about in zip(recorded, wanted, strict=True)]
+        if len(self._sessions) > SESSIONS_KNOWN_MAX:
+            self._sessions.clear()
+        return located
 
 
 def _offer(packet: Packet, members: Iterable[Client]) -> None:
@@ -175,6 +198,10 @@ def _offer(packet: Packet, members: Iterable[Client]) -> None:
 
 def _ignore(_: LoginRevoked) -> None:
     """Until somebody wants to know."""
+
+
+def _kept(recorded: Recorded, where: Whereabouts | None, words: Iterable[Said]) -> Kept:
+    return Kept(recorded, where, frozenset(room for said in words for room in said.rooms))
 
 
 def _packet(said: Said) -> Packet:

@@ -3,7 +3,7 @@
 To say another one, write its builder in ``messages.py`` and add its line to ``SAID``.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from holdfast.bookings.events import BookingCancelled, BookingConfirmed, BookingEvent, BookingExpired, BookingHeld
@@ -30,13 +30,10 @@ class Announcements:
     def add(self, event: type[E], build: Build[E]) -> None:
         self._builders[event] = build  # type: ignore[assignment]  # Called with that class only.
 
-    def of(self, recorded: Recorded, sessions: Mapping[SessionId, Whereabouts]) -> list[Said]:
-        """What is said about an event; ``sessions`` are those that are known."""
+    def of(self, recorded: Recorded, where: Whereabouts | None) -> list[Said]:
+        """What is said about an event; ``where`` the session is that it is about."""
         build = self._builders.get(type(recorded.event))
-        if build is None:
-            return []
-        session_id = session_of(recorded.event)
-        return list(build(recorded.event, Occasion(recorded, sessions.get(session_id) if session_id else None)))
+        return list(build(recorded.event, Occasion(recorded, where))) if build else []
 
 
 SAID = Announcements()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from enum import StrEnum
+from functools import lru_cache
 from typing import Self
 from uuid import UUID
 
@@ -35,6 +36,8 @@ _ID_OF: dict[RoomKind, type[Id]] = {
 }
 
 ADMIN_ROOM = "admin"
+NAMES_MAX = 10_000
+"""Names of rooms that are remembered: the same few are written again and again."""
 
 
 class Room(Struct, frozen=True):
@@ -66,18 +69,22 @@ class Room(Struct, frozen=True):
             raise RoomNotYours
 
 
+@lru_cache(NAMES_MAX)
 def session_room(session_id: UUID) -> str:
     return f"{RoomKind.SESSION}:{SessionId.of(session_id)}"
 
 
+@lru_cache(NAMES_MAX)
 def route_room(route_id: RouteId) -> str:
     return f"{RoomKind.ROUTE}:{route_id}"
 
 
+@lru_cache(NAMES_MAX)
 def driver_room(driver_id: UUID) -> str:
     return f"{RoomKind.DRIVER}:{UserId.of(driver_id)}"
 
 
+@lru_cache(NAMES_MAX)
 def user_room(user_id: UserId) -> str:
     return f"{RoomKind.USER}:{user_id}"
 
