@@ -79,8 +79,9 @@ def _block(page: Path, content: str) -> str:
     return next(block for block in blocks(page, "") if content in block)
 
 
-def test_the_readme_tells_the_command_that_ci_ends_with() -> None:
+def test_the_readme_tells_the_commands_that_ci_runs() -> None:
     """The other one, `up --demo`, is started by test_readme.py, which CI runs."""
     told = [line.partition("#")[0].strip() for block in blocks(ROOT / "README.md", "sh") for line in block.splitlines()]
     assert "./holdfast up --demo" in told
-    assert (ROOT / ".ci" / "run").read_text(encoding="utf-8").rstrip().splitlines()[-1] in told
+    assert "./holdfast test" in told
+    assert './holdfast test "$@"' in (ROOT / ".ci" / "run").read_text(encoding="utf-8")

@@ -134,6 +134,7 @@ async def test_a_role_is_audited_and_ends_what_tokens_say(
 ) -> None:
     admin, person = await _admin(database, people), await _person(database, people)
     sign_ins.taken_back.clear()
+    sign_ins.ended.clear()
     driver = await service.change_access(admin, None, person.id, 1, role=Role.DRIVER, is_active=None)
     assert (driver.role, driver.version) == (Role.DRIVER, 2)
     assert (sign_ins.taken_back, sign_ins.ended) == ([person.id], [])
@@ -150,6 +151,9 @@ async def test_a_role_is_audited_and_ends_what_tokens_say(
 
 async def test_who_is_deactivated_is_signed_out(database: Database, people: People, service: UserService, sign_ins: SeenSignIns) -> None:
     admin, person = await _admin(database, people), await _person(database, people)
+    # Whoever became an admin signs in anew.
+    assert sign_ins.ended == [admin.id]
+    sign_ins.ended.clear()
     closed = await service.change_access(admin, None, person.id, 1, role=None, is_active=False)
     assert (closed.is_active, sign_ins.ended) == (False, [person.id])
     opened = await service.change_access(admin, None, person.id, 2, role=None, is_active=True)
