@@ -16,10 +16,15 @@ NOW = text("SELECT business_now()")
 
 
 async def test_the_program_has_the_lesser_role(database: Database) -> None:
-    async with database.transaction() as tx:
+    async with database.reading() as tx:
         assert await tx.value(text("SELECT current_user")) == "holdfast_app"
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+
+    async def make_a_table() -> None:
+        async with database.transaction() as tx:
             await tx.run(text("CREATE TABLE mine (id integer)"))
+
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        await make_a_table()
 
 
 async def test_nothing_is_less_durable_than_in_production(database: Database) -> None:
