@@ -61,7 +61,9 @@ class Admin(Person):
 
     async def _look_at_the_books(self) -> None:
         if self.happens(0.3):
-            await self.get(f"/reports/finance?groupBy={self.rng.choice(('day', 'route', 'driver'))}", what="report")
+            books = await self.get(f"/reports/finance?by={self.rng.choice(('day', 'route', 'driver'))}", what="report")
+            if not all(totals["agree"] for totals in books["totals"]):
+                self.tally.fault(f"the books do not agree with the ledger: {books['totals']}")
             await self.get("/audit/logs?limit=20", what="audit")
             self.tally.happened["looked at the books"] += 1
 

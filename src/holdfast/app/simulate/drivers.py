@@ -8,7 +8,7 @@ from typing import Any
 from holdfast.app.simulate.person import GaveUp, Person, Refused, Surroundings
 from holdfast.app.simulate.places import Places
 
-_LOOK_EVERY_S = 1.5
+_LOOK_EVERY_S = 4.0
 _LOST_START, _CALLED_OFF = "lost the answer to a start", "called a session off"
 
 

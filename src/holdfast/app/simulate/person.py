@@ -23,6 +23,8 @@ HELPED = 0.3
 _TRY_AGAIN = (429, 502, 503, 504)
 _UNAUTHORIZED = 401
 _SERVER_FAULT = 500
+# Nobody here asks for what makes no sense: either we or the documents are wrong.
+_MISTAKES = (400, 405, 415, 422, 428)
 # Twice, because somebody else of the same sign-in may have renewed it a moment ago.
 _RENEWALS_MAX = 2
 _BUSY_CODES = frozenset({"still_running"})
@@ -178,7 +180,7 @@ class Person:
                 await asyncio.sleep(max(float(told_s) if told_s.isdigit() else 0.0, wait_s) * self.rng.uniform(0.75, 1.5))
                 wait_s = min(wait_s * 2, WAIT_S_MAX)
                 continue
-            if answer.status >= _SERVER_FAULT:
+            if answer.status >= _SERVER_FAULT or answer.status in _MISTAKES:
                 self.tally.fault(f"{method} {path} was answered with {answer.status}: {answer.body[:500].decode(errors='replace')}")
             refused = Refused(answer)
             self.tally.refusals[f"{what}: {refused.code}"] += 1

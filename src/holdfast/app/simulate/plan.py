@@ -29,8 +29,8 @@ class Plan(Struct, frozen=True):
 
     @property
     def trips_per_s(self) -> float:
-        """How many trips begin in a second."""
-        return min(max(0.15 * self.drivers, 4.0), self.passengers / 4.0)
+        """How many trips begin in a second: about as many as the vehicles can take."""
+        return min(max(0.1 * self.drivers, 4.0), self.passengers / 4.0)
 
     @property
     def pause_s(self) -> float:
