@@ -42,7 +42,7 @@ class Shop:
         self.sessions = sessions_module.build(database, self.inventory, hold_lifetime=timedelta(minutes=5), service_fee=egp(1))
         kinds = Kinds(self.sessions.kind)
         self.redis = RedisLink(redis_url)
-        self.bookings = bookings_module.build(database, self.inventory, kinds, Marks(self.redis), live_holds_max=live_holds_max)
+        self.bookings = bookings_module.build(database, database, self.inventory, kinds, Marks(self.redis), live_holds_max=live_holds_max)
         self.inventory.owner = self.bookings.hold_owner
         self.route_id, self.station_id = RouteId.new(), StationId.new()
 

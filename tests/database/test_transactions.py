@@ -112,7 +112,9 @@ async def test_no_connection_within_a_second_is_overload(database_url: str) -> N
     small = Database(database_url, connections=1)
     async with small.transaction():
         with pytest.raises(Overloaded):
-            await count(small)
+            async with small.transaction():
+                raise AssertionError("there was a second one")
+        assert await count(small) == 0, "reading has connections of its own"
     await small.close()
 
 

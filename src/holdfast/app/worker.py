@@ -4,6 +4,7 @@ import asyncio
 from functools import partial
 
 from holdfast import idempotency
+from holdfast.app import heap
 from holdfast.app.background import Loop, in_background
 from holdfast.app.wiring import Program, build_program
 from holdfast.config import Settings
@@ -16,7 +17,9 @@ CLEANING_BATCH = 5_000
 
 async def run_worker(settings: Settings) -> None:
     """Run until cancelled. Several workers may run at once."""
-    await run_program(build_program(settings))
+    program = build_program(settings)
+    heap.settle()
+    await run_program(program)
 
 
 async def run_program(program: Program) -> None:

@@ -28,9 +28,12 @@ class BookingsModule:
     expiry: Expiry
 
 
-def build(database: Database, inventory: Inventory, kinds: Kinds, marks: Marks, *, live_holds_max: int) -> BookingsModule:
+def build(
+    database: Database, desk_database: Database, inventory: Inventory, kinds: Kinds, marks: Marks, *, live_holds_max: int
+) -> BookingsModule:
+    """``desk_database`` has connections that nobody but the desk waits for."""
     lifecycle = Lifecycle(inventory, kinds)
-    desk = Desk(database, inventory, kinds, SoldOutMemo(marks), live_holds_max=live_holds_max)
+    desk = Desk(desk_database, inventory, kinds, SoldOutMemo(marks), live_holds_max=live_holds_max)
     service = BookingService(database, inventory, desk, lifecycle)
     return BookingsModule(
         service=service,

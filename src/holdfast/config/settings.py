@@ -35,7 +35,13 @@ class Settings(BaseSettings):
     database_owner_url: str = Field(
         "", alias="DATABASE_OWNER_URL", description="The same database as the role `holdfast_owner`, for `migrate`."
     )
-    database_connections: int = Field(10, alias="HOLDFAST_DATABASE_CONNECTIONS", ge=2, le=200, description="Connections of each process.")
+    database_connections: int = Field(
+        18,
+        alias="HOLDFAST_DATABASE_CONNECTIONS",
+        ge=6,
+        le=200,
+        description="Connections of each process at most: a third each for holding, for paying, for all else. Those of the job queue and of listeners come on top.",
+    )
     redis_url: str = Field("", alias="REDIS_URL", description="Redis 6.2 or newer. Empty: everything works without it, a little slower.")
 
     host: str = Field("127.0.0.1", alias="HOLDFAST_HOST", description="Address the web server listens on.")

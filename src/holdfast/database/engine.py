@@ -1,8 +1,8 @@
-"""The engine, and the only two ways to a connection: ``transaction()`` and ``reading()``."""
+"""The connections, and the only two ways to one: ``transaction()`` and ``reading()``."""
 
 import asyncio
 import select
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,7 +11,7 @@ from psycopg.pq import TransactionStatus
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from holdfast.common.errors import Overloaded
 from holdfast.database.retries import ConnectionLost, OutcomeUnknown, is_connection_lost
@@ -30,7 +30,8 @@ _OPTIONS = (
 
 
 class Database:
-    """The connections of one process to PostgreSQL, as one of the two roles.
+    """The connections of one process to PostgreSQL, as one of the two roles: some for reading, so that whoever looks around
+    never stands in the way of whoever changes something.
 
     ``url`` is a libpq URI (``postgresql://...``). Waiting longer than a second for a free connection is Overloaded.
     """
@@ -39,22 +40,29 @@ class Database:
         """``patient`` lifts the deadlines: for migrations, imports and checks, which are not in anybody's way."""
         self.url = url
         self._patient = patient
-        self._engine = create_async_engine(
+        self._name = name
+        self._opened: list[psycopg.AsyncConnection[Any]] = []
+        readers = max(1, connections // 3)
+        self._writers = self._pool(max(1, connections - readers), self._connect)
+        self._readers = self._pool(readers, self._connect_to_read)
+
+    def _pool(self, size: int, connect: Callable[[], Awaitable[psycopg.AsyncConnection[Any]]]) -> AsyncEngine:
+        pool = create_async_engine(
             "postgresql+psycopg://",
             # libpq reads its own URIs, sockets and all; SQLAlchemy need not understand them.
-            async_creator=self._connect,
-            pool_size=connections,
+            async_creator=connect,
+            pool_size=size,
             max_overflow=0,
             pool_timeout=CONNECTION_WAIT_S,
             isolation_level=None,
         )
-        self._name = name
-        self._opened: list[psycopg.AsyncConnection[Any]] = []
-        event.listen(self._engine.sync_engine, "checkout", _refuse_a_dead_connection)
+        event.listen(pool.sync_engine, "checkout", _refuse_a_dead_connection)
+        return pool
 
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
         connection = await psycopg.AsyncConnection.connect(
             self.url,
+            autocommit=True,
             options="-c timezone=UTC" if self._patient else _OPTIONS,
             application_name=self._name,
             connect_timeout=5,
@@ -63,14 +71,22 @@ class Database:
         )
         try:
             if connection.info.server_version >= _TRANSACTION_TIMEOUT_SINCE and not self._patient:
-                await connection.set_autocommit(True)
                 await connection.execute(f"SET transaction_timeout = {TRANSACTION_TIMEOUT_MS}")
-                await connection.set_autocommit(False)
+            await connection.set_autocommit(False)
         except BaseException:
             # Cancelled here, nobody else knows of it.
             await connection.close()
             raise
         self._opened = [*(each for each in self._opened if not each.closed), connection]
+        return connection
+
+    async def _connect_to_read(self) -> psycopg.AsyncConnection[Any]:
+        """At READ COMMITTED each statement sees what is true when it begins, so a transaction around them would add nothing but two
+        more journeys to the server.
+        """
+        connection = await self._connect()
+        await connection.set_autocommit(True)
+        await connection.execute("SET default_transaction_read_only = on")
         return connection
 
     @asynccontextmanager
@@ -80,7 +96,7 @@ class Database:
         Raises OutcomeUnknown where the answer to COMMIT was lost, ConnectionLost where the connection broke before it,
         Overloaded where no connection came free within a second.
         """
-        async with self._connection() as (connection, pg), _deadline_before_17(pg, patient=self._patient):
+        async with _taken_from(self._writers) as (connection, pg), _deadline_before_17(pg, patient=self._patient):
             token = _inside.set(True)
             try:
                 yield Tx(connection, pg)
@@ -94,11 +110,13 @@ class Database:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Tx]:
-        """A read-only transaction, for showing things; it may be answered by a replica. Never decide on what it says."""
-        async with self._connection() as (connection, pg):
+        """Statements that change nothing, for showing things; a replica may answer. Each sees what is committed when it begins.
+
+        Never decide on what they say. Raises ConnectionLost, Overloaded.
+        """
+        async with _taken_from(self._readers) as (connection, pg):
             token = _inside.set(True)
             try:
-                await pg.set_read_only(True)
                 yield Tx(connection, pg)
             except BaseException as error:
                 if is_connection_lost(error, pg):
@@ -106,33 +124,31 @@ class Database:
                 raise
             finally:
                 _inside.reset(token)
-                if not pg.closed:
-                    await connection.rollback()
-                    await pg.rollback()
-                    await pg.set_read_only(None)
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[tuple[AsyncConnection, psycopg.AsyncConnection[Any]]]:
-        try:
-            connection = await self._engine.connect()
-        except PoolTimeout as error:
-            raise Overloaded from error
-        except (psycopg.OperationalError, DBAPIError) as error:
-            raise ConnectionLost(str(error)) from error
-        pg = (await connection.get_raw_connection()).driver_connection
-        assert isinstance(pg, psycopg.AsyncConnection)
-        try:
-            yield connection, pg
-        finally:
-            if pg.closed or pg.broken:
-                await connection.invalidate()
-            await connection.close()
 
     async def close(self) -> None:
         """Close every connection, also those that the pool lost sight of when whoever waited for them was cancelled."""
-        await self._engine.dispose()
+        await self._writers.dispose()
+        await self._readers.dispose()
         for connection in self._opened:
             await connection.close()
+
+
+@asynccontextmanager
+async def _taken_from(pool: AsyncEngine) -> AsyncIterator[tuple[AsyncConnection, psycopg.AsyncConnection[Any]]]:
+    try:
+        connection = await pool.connect()
+    except PoolTimeout as error:
+        raise Overloaded from error
+    except (psycopg.OperationalError, DBAPIError) as error:
+        raise ConnectionLost(str(error)) from error
+    pg = (await connection.get_raw_connection()).driver_connection
+    assert isinstance(pg, psycopg.AsyncConnection)
+    try:
+        yield connection, pg
+    finally:
+        if pg.closed or pg.broken:
+            await connection.invalidate()
+        await connection.close()
 
 
 async def _commit_shielded(connection: AsyncConnection) -> None:

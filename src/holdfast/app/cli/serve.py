@@ -20,7 +20,7 @@ def serve(
 
     import uvicorn
 
-    from holdfast.app import logs
+    from holdfast.app import heap, logs
     from holdfast.app.http import create_app
     from holdfast.app.internal import InternalApp, internal_server, new_registry
     from holdfast.app.leash import end_within
@@ -51,6 +51,7 @@ def serve(
             super().handle_exit(sig, frame)
 
     server = Server(config)
+    heap.settle()
     server.run(sockets=[open_socket(fileno=socket)] if socket >= 0 else None)
     if not server.started:
         raise SystemExit(1)
