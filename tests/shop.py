@@ -101,8 +101,8 @@ class Shop:
         while True:
             try:
                 async with self.database.transaction() as tx:
-                    await self.bookings.payable.lock(tx, [booking.id], settling=True)
-                    return (await self.bookings.payable.captured(tx, [payment]))[payment.id]
+                    locked = await self.bookings.payable.lock(tx, [booking.id], settling=True)
+                    return (await locked.captured(tx, [payment]))[payment.id]
             except HoldLapsedMeanwhile:
                 continue
 

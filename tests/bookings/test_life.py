@@ -150,14 +150,15 @@ async def test_the_deadline_is_moved_once_and_to_twice_the_lifetime(shop: Shop, 
     held = await shop.hold(await shop.person(), await shop.session())
     for _ in range(2):
         async with shop.database.transaction() as tx:
-            await shop.bookings.payable.lock(tx, [held.id], settling=False)
-            due = (await shop.bookings.payable.amounts_due(tx, [held.id]))[held.id]
-            await shop.bookings.payable.begun(tx, [held.id])
+            locked = await shop.bookings.payable.lock(tx, [held.id], settling=False)
+            due = (await locked.amounts_due(tx))[held.id]
+            await locked.begun(tx)
         assert isinstance(due, Due)
         assert (await shop.booking(held.id)).expires_at == held.expires_at + HOLD_LIFETIME
     move_time(2 * HOLD_LIFETIME)
     async with shop.database.transaction() as tx:
-        assert isinstance((await shop.bookings.payable.amounts_due(tx, [held.id]))[held.id], HoldExpired)
+        locked = await shop.bookings.payable.lock(tx, [held.id], settling=False)
+        assert isinstance((await locked.amounts_due(tx))[held.id], HoldExpired)
 
 
 async def test_what_cannot_be_paid_for_says_why(shop: Shop) -> None:
@@ -167,7 +168,8 @@ async def test_what_cannot_be_paid_for_says_why(shop: Shop) -> None:
     await shop.bookings.service.release(person, None, released.id)
     await shop.sessions.service.close(driver_of(session), None, session.id)
     async with shop.database.transaction() as tx:
-        due = await shop.bookings.payable.amounts_due(tx, [paid.id, released.id, left.id])
+        locked = await shop.bookings.payable.lock(tx, [paid.id, released.id, left.id], settling=False)
+        due = await locked.amounts_due(tx)
     assert isinstance(due[paid.id], BookingConfirmedAlready)
     assert isinstance(due[released.id], BookingCancelledAlready)
     assert isinstance(due[left.id], SessionClosedAlready)
@@ -240,9 +242,9 @@ async def test_a_hold_that_lapses_after_its_pools_were_locked_is_settled_anew_as
 
     async def settle() -> None:
         async with shop.database.transaction() as tx:
-            await shop.bookings.payable.lock(tx, [held.id], settling=True)
+            locked = await shop.bookings.payable.lock(tx, [held.id], settling=True)
             move_time(HOLD_LIFETIME)
-            await shop.bookings.payable.captured(tx, [payment])
+            await locked.captured(tx, [payment])
 
     with pytest.raises(HoldLapsedMeanwhile):
         await settle()

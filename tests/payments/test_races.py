@@ -1,7 +1,7 @@
 """The same money from several sides at once, each time also without the guard that decides it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ from tests.controls import without
 from tests.payments import guards
 from tests.payments.test_refunds import bought, give_back
 from tests.payments.test_webhooks import send, told
-from tests.payments.till import Thing, ThingGone, Till, fresh_key
+from tests.payments.till import LockedThings, Thing, ThingGone, Till, fresh_key
 
 from holdfast import ledger
 from holdfast.common.errors import Overloaded, Refusal
@@ -121,7 +121,7 @@ async def test_of_many_captures_one_is_kept(till: Till, owner_url: str, guard: s
     thing = await till.thing()
     attempts = [(await till.pay(thing, "tok_decline_do_not_honor")).payment for _ in range(4)]
     if guard is not None:
-        monkeypatch.setattr(till.payable, "captured", _sells_to_everybody())
+        monkeypatch.setattr(LockedThings, "captured", _sells_to_everybody)
     async with without(guard, owner_url):
         await asyncio.gather(*(till.outcomes.apply(payment.id, Captured(payment.total, "ch")) for payment in attempts))
     kept = [payment for payment in await till.attempts(thing) if payment.is_kept]
@@ -192,8 +192,5 @@ async def _ask_now(till: Till) -> None:
         await tx.run(text("UPDATE payments SET ask_after = business_now() - interval '1 second'"))
 
 
-def _sells_to_everybody() -> Callable[[Tx, Sequence[Arrived]], Awaitable[dict[PaymentId, Effect]]]:
-    async def captured(_tx: Tx, payments: Sequence[Arrived]) -> dict[PaymentId, Effect]:
-        return {payment.id: Settled() for payment in payments}
-
-    return captured
+async def _sells_to_everybody(_things: LockedThings, _tx: Tx, payments: Sequence[Arrived]) -> dict[PaymentId, Effect]:
+    return {payment.id: Settled() for payment in payments}

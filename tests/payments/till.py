@@ -90,31 +90,43 @@ class ThingPayable:
     # Called between the lock and the effect: where a race is held open.
     before_effect: Callable[[], Awaitable[None]] | None = None
 
-    async def lock(self, tx: Tx, ids: Sequence[UUID], *, settling: bool) -> None:
+    async def lock(self, tx: Tx, ids: Sequence[UUID], *, settling: bool) -> "LockedThings":
         if self.is_locking:
             await tx.run(text("SELECT id FROM things WHERE id = ANY(:ids) ORDER BY id FOR UPDATE"), ids=list(ids))
+        return LockedThings(self, ids)
 
-    async def amounts_due(self, tx: Tx, ids: Sequence[UUID]) -> Mapping[UUID, Due | Refusal]:
+    async def standing(self, tx: Tx, ids: Sequence[UUID]) -> Mapping[UUID, Standing]:
+        return {thing.id: Standing(thing.status) for thing in await read_things(tx, ids)}
+
+
+@dataclass
+class LockedThings:
+    """Things that are being paid for. They are read when they are asked for, since not every test locks them."""
+
+    payable: ThingPayable
+    ids: Sequence[UUID]
+
+    async def amounts_due(self, tx: Tx) -> Mapping[UUID, Due | Refusal]:
         return {
             thing.id: Due(thing.payer_id, thing.payee_id, Amount(thing.currency, thing.fare), Amount(thing.currency, thing.fee))
             if thing.status == "OPEN" and thing.is_live
             else ThingGone()
-            for thing in await self._read(tx, ids)
+            for thing in await read_things(tx, self.ids)
         }
 
-    async def begun(self, tx: Tx, ids: Sequence[UUID]) -> None:
+    async def begun(self, tx: Tx) -> None:
         await tx.run(
             text(
                 """UPDATE things SET extended = extended + 1, expires_at = expires_at + interval '5 minutes'
                     WHERE id = ANY(:ids) AND extended = 0"""
             ),
-            ids=list(ids),
+            ids=list(self.ids),
         )
 
     async def captured(self, tx: Tx, payments: Sequence[Arrived]) -> Mapping[PaymentId, Effect]:
-        if self.before_effect is not None:
-            await self.before_effect()
-        things = {thing.id: thing for thing in await self._read(tx, [payment.payable_id for payment in payments])}
+        if self.payable.before_effect is not None:
+            await self.payable.before_effect()
+        things = {thing.id: thing for thing in await read_things(tx, [payment.payable_id for payment in payments])}
         effects: dict[PaymentId, Effect] = {}
         for payment in payments:
             thing = things[BookingId.of(payment.payable_id)]
@@ -122,8 +134,8 @@ class ThingPayable:
                 effects[payment.id] = TooLate()
             elif payment.amount != Amount(thing.currency, thing.fare + thing.fee):
                 effects[payment.id] = Mismatch()
-            elif self.lapses:
-                self.lapses -= 1
+            elif self.payable.lapses:
+                self.payable.lapses -= 1
                 raise HoldLapsedMeanwhile
             else:
                 effects[payment.id] = Settled()
@@ -133,11 +145,9 @@ class ThingPayable:
     async def failed(self, tx: Tx, payments: Sequence[Arrived]) -> None:
         await tx.run(text("UPDATE things SET failed = failed + 1 WHERE id = ANY(:ids)"), ids=[payment.payable_id for payment in payments])
 
-    async def standing(self, tx: Tx, ids: Sequence[UUID]) -> Mapping[UUID, Standing]:
-        return {thing.id: Standing(thing.status) for thing in await self._read(tx, ids)}
 
-    async def _read(self, tx: Tx, ids: Sequence[UUID]) -> list[Thing]:
-        return await tx.all(text(_READ), Thing, ids=list(ids))
+async def read_things(tx: Tx, ids: Sequence[UUID]) -> list[Thing]:
+    return await tx.all(text(_READ), Thing, ids=list(ids))
 
 
 @dataclass

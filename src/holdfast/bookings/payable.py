@@ -1,6 +1,7 @@
 """What payments may ask of bookings: how much is due, and the effect of money that has arrived."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from holdfast import events
@@ -14,7 +15,7 @@ from holdfast.common.errors import Refusal
 from holdfast.common.ids import Id
 from holdfast.common.money import Amount
 from holdfast.database import Tx
-from holdfast.inventory import ClaimRequest, HoldId, Inventory, Line, PoolId, Shortage
+from holdfast.inventory import ClaimRequest, HoldId, Inventory, Line, MovedLine, Pool, PoolId, Shortage
 from holdfast.payments.models import PaymentId
 from holdfast.payments.payable import Arrived, Due, Effect, HoldLapsedMeanwhile, Mismatch, Settled, Standing, TooLate
 from holdfast.resources.kind import Kinds
@@ -30,40 +31,56 @@ class BookingPayable:
         self._kinds = kinds
         self._lifecycle = lifecycle_
 
-    async def lock(self, tx: Tx, ids: Sequence[UUID], *, settling: bool) -> None:
+    async def lock(self, tx: Tx, ids: Sequence[UUID], *, settling: bool) -> "LockedBookings":
         """Holds, bookings, and the pools of live holds where money has arrived.
 
         Without a live hold the money is late: then claim locks those pools, together with others that it finds in its way.
         """
         holds = await self._inventory.lock_holds(tx, _hold_ids(ids))
-        await repository.lock(tx, ids)
-        live = [hold.id for hold in holds.values() if hold.live]
-        if settling and live:
-            await self._inventory.lock_pools(tx, await self._inventory.pools_of(tx, live))
-
-    async def amounts_due(self, tx: Tx, ids: Sequence[UUID]) -> Mapping[UUID, Due | Refusal]:
-        """Fare and fee of each booking that can be paid now, else why not."""
-        holds = await self._inventory.lock_holds(tx, _hold_ids(ids))
         bookings = await repository.lock(tx, ids)
         live = [hold.id for hold in holds.values() if hold.live]
-        closed = await self._closed(tx, live)
+        lines = await self._inventory.lines_of(tx, live) if settling else {}
+        pools = await self._inventory.lock_pools(tx, {line.pool_id for held in lines.values() for line in held})
+        return LockedBookings(self._inventory, self._kinds, self._lifecycle, bookings, frozenset(live), lines, pools)
+
+    async def standing(self, tx: Tx, ids: Sequence[UUID]) -> Mapping[UUID, Standing]:
+        """State and deadline, for the payer."""
+        return {booking.id: Standing(booking.status, booking.expires_at) for booking in (await repository.get(tx, ids)).values()}
+
+
+@dataclass(frozen=True)
+class LockedBookings:
+    """Bookings that are being paid for. ``lines`` and ``pools`` are those of live holds, and only there where money has arrived."""
+
+    _inventory: Inventory
+    _kinds: Kinds
+    _lifecycle: Lifecycle
+    bookings: Mapping[BookingId, Booking]
+    live: frozenset[HoldId]
+    lines: Mapping[HoldId, Sequence[MovedLine]]
+    pools: Mapping[PoolId, Pool]
+
+    async def amounts_due(self, tx: Tx) -> Mapping[UUID, Due | Refusal]:
+        """Fare and fee of each booking that can be paid now, else why not."""
+        closed = await self._inventory.closed(tx, sorted(self.live))
         due: dict[UUID, Due | Refusal] = {}
-        for booking in bookings.values():
+        for booking in self.bookings.values():
             match booking.status:
                 case BookingState.CONFIRMED:
                     due[booking.id] = BookingConfirmedAlready()
                 case BookingState.CANCELLED:
                     due[booking.id] = BookingCancelledAlready()
-                case BookingState.PENDING if booking.hold_id in live:
-                    shortage = closed.get(booking.hold_id)
-                    due[booking.id] = _due(booking) if shortage is None else self._kinds[booking.kind].refusal_of(shortage)
+                case BookingState.PENDING if booking.hold_id in closed:
+                    due[booking.id] = self._kinds[booking.kind].refusal_of(Shortage(closed[booking.hold_id], free=0, closed=True))
+                case BookingState.PENDING if booking.hold_id in self.live:
+                    due[booking.id] = _due(booking)
                 case _:
                     due[booking.id] = HoldExpired()
         return due
 
-    async def begun(self, tx: Tx, ids: Sequence[UUID]) -> None:
+    async def begun(self, tx: Tx) -> None:
         """Extend each hold to twice its lifetime, counted from its start: once, and that stands."""
-        for booking in (await repository.lock(tx, ids)).values():
+        for booking in self.bookings.values():
             if booking.extended_at is not None:
                 continue
             hold = await self._inventory.extend(tx, booking.hold_id, booking.held_until + (booking.held_until - booking.created_at))
@@ -81,19 +98,16 @@ class BookingPayable:
 
     async def captured(self, tx: Tx, payments: Sequence[Arrived]) -> Mapping[PaymentId, Effect]:
         """Confirm what the money is for. Where the hold is gone, the seats are claimed anew if they are free."""
-        ids = [payment.payable_id for payment in payments]
-        holds = await self._inventory.lock_holds(tx, _hold_ids(ids))
-        bookings = await repository.lock(tx, ids)
         effects: dict[PaymentId, Effect] = {}
         live: dict[BookingId, PaymentId] = {}
         late: dict[BookingId, PaymentId] = {}
         for payment in payments:
-            booking = bookings.get(BookingId.of(payment.payable_id))
+            booking = self.bookings.get(BookingId.of(payment.payable_id))
             if booking is None or booking.status not in (BookingState.PENDING, BookingState.EXPIRED) or booking.id in live | late:
                 effects[payment.id] = TooLate()
             elif payment.amount != booking.total:
                 effects[payment.id] = Mismatch()
-            elif booking.hold_id in holds and holds[booking.hold_id].live:
+            elif booking.hold_id in self.live:
                 live[booking.id] = payment.id
             else:
                 late[booking.id] = payment.id
@@ -101,27 +115,21 @@ class BookingPayable:
         effects |= await self._retake(tx, late)
         return effects
 
+    async def failed(self, tx: Tx, payments: Sequence[Arrived]) -> None:
+        """Nothing: the hold stays until its deadline, and can be paid again until then."""
+
     async def _confirm(self, tx: Tx, wanted: Mapping[BookingId, PaymentId]) -> Mapping[PaymentId, Effect]:
-        if not wanted:
-            return {}
-        hold_ids = _hold_ids(wanted)
-        pools = await self._inventory.lock_pools(tx, await self._inventory.pools_of(tx, hold_ids))
-        closed = await self._closed(tx, hold_ids)
-        moved = await self._inventory.confirm(tx, hold_ids)
+        moved = await self._inventory.confirm(tx, _hold_ids(wanted))
         effects: dict[PaymentId, Effect] = {}
         for booking_id, payment_id in wanted.items():
             hold_id = HoldId.of(booking_id)
             if hold_id in moved:
                 effects[payment_id] = Settled()
-            elif hold_id in closed:
+            elif any(self.pools[line.pool_id].closed_at for line in self.lines.get(hold_id, ())):
                 effects[payment_id] = TooLate()
             else:
                 raise HoldLapsedMeanwhile
-        confirmed = await repository.confirm(tx, [BookingId.of(hold_id) for hold_id in moved])
-        if confirmed:
-            pools = lifecycle.after(pools, [line for lines in moved.values() for line in lines], held=-1, sold=1)
-            await self._lifecycle.changed(tx, confirmed, pools)
-            await events.publish(tx, [lifecycle.confirmed(booking, pools) for booking in confirmed])
+        await self._announce_sold(tx, moved, self.pools)
         return effects
 
     async def _retake(self, tx: Tx, wanted: Mapping[BookingId, PaymentId]) -> Mapping[PaymentId, Effect]:
@@ -134,44 +142,32 @@ class BookingPayable:
         if self._inventory.has_locked_pools(tx):
             raise HoldLapsedMeanwhile
         items = await repository.items(tx, list(wanted))
-        bookings = await repository.lock(tx, list(wanted))
         claim = await self._inventory.claim(
             tx,
             [
                 ClaimRequest(
                     HoldId.of(booking_id),
                     tuple(Line(item.pool_id, item.quantity) for item in items[booking_id]),
-                    bookings[booking_id].held_until - bookings[booking_id].created_at,
+                    self.bookings[booking_id].held_until - self.bookings[booking_id].created_at,
                 )
                 for booking_id in wanted
             ],
         )
         moved = await self._inventory.confirm(tx, list(claim.granted))
         assert set(moved) == set(claim.granted), "a hold granted in this transaction can be confirmed in it"
-        confirmed = await repository.confirm(tx, [BookingId.of(hold_id) for hold_id in moved])
-        if confirmed:
-            pools = lifecycle.after(claim.pools, [line for lines in moved.values() for line in lines], held=-1, sold=1)
-            await self._lifecycle.changed(tx, confirmed, pools)
-            await events.publish(tx, [lifecycle.confirmed(booking, pools, retaken=True) for booking in confirmed])
+        await self._announce_sold(tx, moved, claim.pools, retaken=True)
         return {payment: Settled() if HoldId.of(booking) in moved else TooLate() for booking, payment in wanted.items()}
 
-    async def failed(self, tx: Tx, payments: Sequence[Arrived]) -> None:
-        """Nothing: the hold stays until its deadline, and can be paid again until then."""
-
-    async def standing(self, tx: Tx, ids: Sequence[UUID]) -> Mapping[UUID, Standing]:
-        """State and deadline, for the payer."""
-        return {booking.id: Standing(booking.status, booking.expires_at) for booking in (await repository.get(tx, ids)).values()}
-
-    async def _closed(self, tx: Tx, hold_ids: Sequence[HoldId]) -> dict[HoldId, Shortage]:
-        """Those holds of which a pool is closed, with the shortage that says so."""
-        pools_by_hold = await self._inventory.pools_by_hold(tx, hold_ids)
-        free = await self._inventory.free(tx, sorted({pool_id for pools in pools_by_hold.values() for pool_id in pools}))
-        closed: dict[HoldId, Shortage] = {}
-        for hold_id, pool_ids in pools_by_hold.items():
-            shut: PoolId | None = next((pool_id for pool_id in pool_ids if free[pool_id].closed), None)
-            if shut is not None:
-                closed[hold_id] = Shortage(shut, free=0, closed=True)
-        return closed
+    async def _announce_sold(
+        self, tx: Tx, moved: Mapping[HoldId, Sequence[MovedLine]], before: Mapping[PoolId, Pool], *, retaken: bool = False
+    ) -> None:
+        """Mark the bookings of sold lines CONFIRMED, and let their kinds and everybody else know."""
+        if not moved:
+            return
+        confirmed = await repository.confirm(tx, [BookingId.of(hold_id) for hold_id in moved])
+        pools = lifecycle.after(before, [line for lines in moved.values() for line in lines], held=-1, sold=1)
+        await self._lifecycle.changed(tx, confirmed, pools)
+        await events.publish(tx, [lifecycle.confirmed(booking, pools, retaken=retaken) for booking in confirmed])
 
 
 def _hold_ids(ids: Sequence[UUID] | Mapping[BookingId, PaymentId]) -> list[HoldId]:

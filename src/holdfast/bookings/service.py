@@ -93,13 +93,14 @@ class BookingService:
 
     async def get(self, actor: Actor, booking_id: BookingId) -> Booking:
         """One's own booking; admins see all, and what they look at is audited. Raises BookingUnknown."""
-        async with self._database.transaction() as tx:
+        async with self._database.reading() as tx:
             booking = (await repository.get(tx, [booking_id])).get(booking_id)
-            if booking is None or not (actor.is_admin or booking.customer_id == actor.id):
-                raise BookingUnknown
-            if booking.customer_id != actor.id:
+        if booking is None or not (actor.is_admin or booking.customer_id == actor.id):
+            raise BookingUnknown
+        if booking.customer_id != actor.id:
+            async with self._database.transaction() as tx:
                 await audit.record(tx, [Deed(actor, "booking.viewed", booking_id)])
-            return booking
+        return booking
 
     async def history(self, actor: Actor, status: BookingState | None, request: PageRequest) -> Page[Booking]:
         """One's own bookings, newest first."""

@@ -26,6 +26,11 @@ SELECT DISTINCT pool_id FROM hold_lines WHERE hold_id = ANY(:hold_ids);
 -- The lines of a set of holds.
 SELECT hold_id, pool_id, quantity FROM hold_lines WHERE hold_id = ANY(:hold_ids) ORDER BY hold_id, pool_id;
 
+-- name: closed_pools_of_holds
+-- The lines of a set of holds whose pool is closed.
+SELECT l.hold_id, l.pool_id, l.quantity FROM hold_lines l JOIN pools p ON p.id = l.pool_id
+ WHERE l.hold_id = ANY(:hold_ids) AND p.closed_at IS NOT NULL;
+
 -- name: pools_of_sales
 -- Which pools a set of confirmed holds has sold lines of. Their bookings are locked, so the answer stays true.
 SELECT DISTINCT pool_id FROM sold_lines WHERE hold_id = ANY(:hold_ids);

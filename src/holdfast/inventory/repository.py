@@ -61,6 +61,11 @@ async def lines_of_holds(tx: Tx, hold_ids: Sequence[HoldId]) -> list[MovedLine]:
     return await tx.all(SQL.lines_of_holds, MovedLine, hold_ids=list(hold_ids))
 
 
+async def closed_pools_of_holds(tx: Tx, hold_ids: Sequence[HoldId]) -> dict[HoldId, PoolId]:
+    rows = await tx.all(SQL.closed_pools_of_holds, MovedLine, hold_ids=list(hold_ids))
+    return {row.hold_id: row.pool_id for row in rows}
+
+
 async def pools_of_sales(tx: Tx, hold_ids: Sequence[HoldId]) -> list[PoolId]:
     return [row.pool_id for row in await tx.all(SQL.pools_of_sales, _PoolRow, hold_ids=list(hold_ids))]
 

@@ -5,7 +5,7 @@ The order of locks is in ``docs/explain/locking.md``: holds, bookings, pools. A 
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -70,7 +70,7 @@ class Inventory:
         """Lock holds, by id; those that are gone are not in the answer."""
         return await repository.lock_holds(tx, hold_ids) if hold_ids else {}
 
-    async def lock_pools(self, tx: Tx, pool_ids: Sequence[PoolId]) -> Mapping[PoolId, Pool]:
+    async def lock_pools(self, tx: Tx, pool_ids: Collection[PoolId]) -> Mapping[PoolId, Pool]:
         """Lock pools, by id, once per transaction; they come back fresh."""
         return await repository.lock_pools(tx, sorted(pool_ids)) if pool_ids else {}
 
@@ -86,10 +86,13 @@ class Inventory:
         sold = await repository.pools_of_sales(tx, hold_ids)
         return sorted({*held, *sold})
 
-    async def pools_by_hold(self, tx: Tx, hold_ids: Sequence[HoldId]) -> dict[HoldId, list[PoolId]]:
-        """The pools that each hold has lines of."""
-        lines = _by_hold(await repository.lines_of_holds(tx, hold_ids)) if hold_ids else {}
-        return {hold_id: [line.pool_id for line in held] for hold_id, held in lines.items()}
+    async def lines_of(self, tx: Tx, hold_ids: Sequence[HoldId]) -> dict[HoldId, list[MovedLine]]:
+        """What each hold has. The holds are locked, so it stays true."""
+        return _by_hold(await repository.lines_of_holds(tx, hold_ids)) if hold_ids else {}
+
+    async def closed(self, tx: Tx, hold_ids: Sequence[HoldId]) -> dict[HoldId, PoolId]:
+        """Those holds that touch a closed pool, with one of these. Without the pools' locks it says no more than how it was."""
+        return await repository.closed_pools_of_holds(tx, hold_ids) if hold_ids else {}
 
     async def confirm(self, tx: Tx, hold_ids: Sequence[HoldId]) -> dict[HoldId, list[MovedLine]]:
         """Held becomes sold. A hold that lapsed, is gone or touches a closed pool is not in the answer and keeps what it has."""

@@ -21,7 +21,7 @@ from holdfast.payments import refunds, repository
 from holdfast.payments.events import PaymentFailed, PaymentSucceeded
 from holdfast.payments.gateway import Captured, Declined, DeclineReason, Outcome, Pending, Unknown
 from holdfast.payments.models import Payment, PaymentId, Refund, RefundId
-from holdfast.payments.payable import Arrived, HoldLapsedMeanwhile, Mismatch, Payables, Settled, Standing, TooLate
+from holdfast.payments.payable import Arrived, HoldLapsedMeanwhile, Locked, Mismatch, Payables, Settled, Standing, TooLate
 from holdfast.payments.repository import NewRefund
 from holdfast.payments.states import PAYMENT, PaymentState, RefundReason, Settlement
 
@@ -80,20 +80,23 @@ class Outcomes:
             return None
         if isinstance(outcome, Pending | Unknown):
             return await self.answer(tx, await _leave_undecided(tx, payment, outcome) or await _again(tx, payment))
-        await self._payables[payment.payable_kind].lock(tx, [payment.payable_id], settling=isinstance(outcome, Captured))
+        target = PaymentState.SUCCESS if isinstance(outcome, Captured) else PaymentState.FAILED
+        # From a state from which it cannot be reached no move leads back to one from which it can: there is nothing to wait for.
+        if not PAYMENT.allows(payment.status, target):
+            return await self.answer(tx, payment)
+        locked = await self._payables[payment.payable_kind].lock(tx, [payment.payable_id], settling=isinstance(outcome, Captured))
         # Whoever moves a payment holds the lock of what it pays for: what is read from here on stays true.
         before = await _again(tx, payment)
-        target = PaymentState.SUCCESS if isinstance(outcome, Captured) else PaymentState.FAILED
         if not PAYMENT.allows(before.status, target):
             return await self.answer(tx, before)
-        after = await (self._settle(tx, before, outcome) if isinstance(outcome, Captured) else self._fail(tx, before, outcome))
+        after = await (self._settle(tx, locked, before, outcome) if isinstance(outcome, Captured) else _fail(tx, locked, before, outcome))
         answer = await self.answer(tx, after)
         if before.status is PaymentState.INITIATED and after.idempotency_key is not None:
             await idempotency.keep(tx, {RequestKey(after.payer_id, after.idempotency_key): answer})
         return answer
 
-    async def _settle(self, tx: Tx, payment: Payment, outcome: Captured) -> Payment:
-        settlement = await self._effect(tx, payment, outcome.amount)
+    async def _settle(self, tx: Tx, locked: Locked, payment: Payment, outcome: Captured) -> Payment:
+        settlement = await _effect(tx, locked, payment, outcome.amount)
         settled = await repository.settle(tx, payment.id, settlement, outcome.amount, outcome.reference)
         assert settled is not None
         assert settled.captured_at is not None
@@ -109,42 +112,44 @@ class Outcomes:
         await refunds.owe(tx, SYSTEM, [back])
         return await _again(tx, settled)
 
-    async def _effect(self, tx: Tx, payment: Payment, amount: Amount) -> Settlement:
-        if amount != payment.total:
-            return Settlement.MISMATCH
-        others = (await repository.of_payables(tx, payment.payable_kind, [payment.payable_id]))[payment.payable_id]
-        if others.kept is not None:
-            return Settlement.ALREADY_PAID
-        effects = await self._payables[payment.payable_kind].captured(tx, [_arrived(payment)])
-        match effects[payment.id]:
-            case Settled():
-                return Settlement.KEPT
-            case TooLate():
-                return Settlement.TOO_LATE
-            case Mismatch():
-                return Settlement.MISMATCH
 
-    async def _fail(self, tx: Tx, payment: Payment, outcome: Declined) -> Payment:
-        await self._payables[payment.payable_kind].failed(tx, [_arrived(payment)])
-        failed = await repository.fail(tx, payment.id, outcome.reason, outcome.reference)
-        assert failed is not None
-        await audit.record(tx, [Deed(SYSTEM, "payment.failed", failed.id, before=_facts(payment), after=_facts(failed))])
-        await events.publish(
-            tx,
-            [
-                PaymentFailed(
-                    version=failed.version,
-                    payment_id=failed.id,
-                    payable_kind=failed.payable_kind,
-                    payable_id=failed.payable_id,
-                    payer_id=failed.payer_id,
-                    payee_id=failed.payee_id,
-                    amount=failed.total,
-                    reason=DeclineReason.of(outcome.reason),
-                )
-            ],
-        )
-        return failed
+async def _effect(tx: Tx, locked: Locked, payment: Payment, amount: Amount) -> Settlement:
+    if amount != payment.total:
+        return Settlement.MISMATCH
+    others = (await repository.of_payables(tx, payment.payable_kind, [payment.payable_id]))[payment.payable_id]
+    if others.kept is not None:
+        return Settlement.ALREADY_PAID
+    effects = await locked.captured(tx, [_arrived(payment)])
+    match effects[payment.id]:
+        case Settled():
+            return Settlement.KEPT
+        case TooLate():
+            return Settlement.TOO_LATE
+        case Mismatch():
+            return Settlement.MISMATCH
+
+
+async def _fail(tx: Tx, locked: Locked, payment: Payment, outcome: Declined) -> Payment:
+    await locked.failed(tx, [_arrived(payment)])
+    failed = await repository.fail(tx, payment.id, outcome.reason, outcome.reference)
+    assert failed is not None
+    await audit.record(tx, [Deed(SYSTEM, "payment.failed", failed.id, before=_facts(payment), after=_facts(failed))])
+    await events.publish(
+        tx,
+        [
+            PaymentFailed(
+                version=failed.version,
+                payment_id=failed.id,
+                payable_kind=failed.payable_kind,
+                payable_id=failed.payable_id,
+                payer_id=failed.payer_id,
+                payee_id=failed.payee_id,
+                amount=failed.total,
+                reason=DeclineReason.of(outcome.reason),
+            )
+        ],
+    )
+    return failed
 
 
 async def _again(tx: Tx, payment: Payment) -> Payment:

@@ -68,39 +68,45 @@ class Standing(Struct, frozen=True):
     expires_at: datetime | None = None
 
 
-class Payable(Protocol):
-    """One kind of thing that can be paid for: bookings, and later top-ups of a wallet.
+class Locked(Protocol):
+    """Things to be paid for, locked: what their rows said under the lock stays true until the transaction ends.
 
-    ``id_types``: what names such a thing from outside, the usual name first (``bkg_``, ``hld_``).
     Ids that name nothing are not in an answer.
     """
 
-    id_types: tuple[type[Id], ...]
-
-    async def lock(self, tx: Tx, ids: Sequence[UUID], *, settling: bool) -> None:
-        """Lock own holds, then bookings, by id. ``settling``: money has arrived, so pools of live holds follow.
-
-        Of the others ``captured`` locks the pools, all in one step with those of the lapsed holds that it finds in its way.
-        """
+    async def amounts_due(self, tx: Tx) -> Mapping[UUID, Due | Refusal]:
+        """What is to be paid for each, or why it cannot be paid now."""
         ...
 
-    async def amounts_due(self, tx: Tx, ids: Sequence[UUID]) -> Mapping[UUID, Due | Refusal]:
-        """What is to be paid for each, or why it cannot be paid now. The rows are locked."""
-        ...
-
-    async def begun(self, tx: Tx, ids: Sequence[UUID]) -> None:
-        """A gateway is about to be asked: extend the hold, once for each booking. The rows are locked."""
+    async def begun(self, tx: Tx) -> None:
+        """A gateway is about to be asked: extend each hold, once for each booking."""
         ...
 
     async def captured(self, tx: Tx, payments: Sequence[Arrived]) -> Mapping[PaymentId, Effect]:
         """The effect of money that has arrived: confirm a booking, also one whose hold lapsed, if its seats are still free.
 
-        The rows are locked. Raises HoldLapsedMeanwhile.
+        Raises HoldLapsedMeanwhile.
         """
         ...
 
     async def failed(self, tx: Tx, payments: Sequence[Arrived]) -> None:
-        """An attempt was declined; the thing can be paid again until its deadline. The rows are locked, pools are not."""
+        """An attempt was declined; the thing can be paid again until its deadline. Pools are not locked."""
+        ...
+
+
+class Payable(Protocol):
+    """One kind of thing that can be paid for: bookings, and later top-ups of a wallet.
+
+    ``id_types``: what names such a thing from outside, the usual name first (``bkg_``, ``hld_``).
+    """
+
+    id_types: tuple[type[Id], ...]
+
+    async def lock(self, tx: Tx, ids: Sequence[UUID], *, settling: bool) -> Locked:
+        """Lock own holds, then bookings, by id. ``settling``: money has arrived, so pools of live holds follow.
+
+        Of the others ``captured`` locks the pools, all in one step with those of the lapsed holds that it finds in its way.
+        """
         ...
 
     async def standing(self, tx: Tx, ids: Sequence[UUID]) -> Mapping[UUID, Standing]:

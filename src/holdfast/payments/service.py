@@ -73,13 +73,15 @@ class PaymentService:
     @retried
     async def read(self, actor: Actor, payment_id: PaymentId) -> PaymentAnswer:
         """A payment of one's own; admins see every one, and that they looked is audited. Raises PaymentUnknown."""
-        async with self._database.transaction() as tx:
+        async with self._database.reading() as tx:
             payment = await repository.get(tx, payment_id)
             if payment is None or (payment.payer_id != actor.id and not actor.is_admin):
                 raise PaymentUnknown
-            if payment.payer_id != actor.id:
+            answer = await self._outcomes.answer(tx, payment)
+        if payment.payer_id != actor.id:
+            async with self._database.transaction() as tx:
                 await audit.record(tx, [Deed(actor, "payment.viewed", payment.id)])
-            return await self._outcomes.answer(tx, payment)
+        return answer
 
     @retried
     async def _begin(
@@ -94,8 +96,8 @@ class PaymentService:
                 raise KeyUsedForAnother
             if isinstance(standing, Replay):
                 return await self._replayed(tx, key, standing, payment_id)
-            await self._payables[kind].lock(tx, [payable_id], settling=False)
-            due = (await self._payables[kind].amounts_due(tx, [payable_id])).get(payable_id)
+            locked = await self._payables[kind].lock(tx, [payable_id], settling=False)
+            due = (await locked.amounts_due(tx)).get(payable_id)
             if due is None or (isinstance(due, Due) and due.payer_id != actor.id):
                 raise PayableUnknown
             if isinstance(due, Refusal):
@@ -116,7 +118,7 @@ class PaymentService:
             )
             if payment is None:
                 raise await self._running(tx, kind, payable_id)
-            await self._payables[kind].begun(tx, [payable_id])
+            await locked.begun(tx)
             await audit.record(tx, [Deed(actor, "payment.initiated", payment.id, after=_facts(payment))])
             await events.publish(tx, [_initiated(payment)])
             return payment
