@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from holdfast.app.faults import Fault
 from holdfast.app.revisions import MIGRATIONS, known_revisions
-from holdfast.database.partitions import ensure_partitions
+from holdfast.database.partitions import MONTHS_AHEAD, ensure_partitions
 
 LOCK_TIMEOUT_MS = 2_000
 LOCK_ATTEMPTS = 15
@@ -28,7 +28,7 @@ class MigrationFault(Fault):
     """The database cannot be migrated."""
 
 
-def migrate(owner_url: str, revision: str = "head", *, migrations: Path = MIGRATIONS) -> list[str]:
+def migrate(owner_url: str, revision: str = "head", *, migrations: Path = MIGRATIONS, months_ahead: int = MONTHS_AHEAD) -> list[str]:
     """Run what is missing up to ``revision``, make partitions ahead, and return what was done, in words.
 
     A statement that waits 2 s for a lock gives up, so that nothing queues up behind it, and is tried again later.
@@ -43,7 +43,7 @@ def migrate(owner_url: str, revision: str = "head", *, migrations: Path = MIGRAT
             for attempt in range(1, LOCK_ATTEMPTS + 1):
                 try:
                     command.upgrade(_config(migrations, connection), revision)
-                    partitions = ensure_partitions(_raw(connection))
+                    partitions = ensure_partitions(_raw(connection), months_ahead=months_ahead)
                     connection.exec_driver_sql("GRANT SELECT ON alembic_version TO holdfast_app")
                     connection.commit()
                     break

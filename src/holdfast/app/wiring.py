@@ -75,7 +75,7 @@ def build_program(settings: Settings) -> Program:
     share = settings.database_connections // 3
     database = Database(settings.database_url, connections=settings.database_connections - 2 * share)
     sales = Database(settings.database_url, connections=share, name="holdfast sales")
-    desk = Database(settings.database_url, connections=share, name="holdfast desk")
+    desk_database = Database(settings.database_url, connections=share, readers=0, name="holdfast desk")
     redis = RedisLink(settings.redis_url)
     marks = Marks(redis)
     limits = Limits(database, redis)
@@ -114,7 +114,7 @@ def build_program(settings: Settings) -> Program:
     )
     kinds = Kinds(sessions.kind)
 
-    bookings = bookings_module.build(sales, desk, inventory, kinds, marks, live_holds_max=settings.live_holds_max)
+    bookings = bookings_module.build(sales, desk_database, inventory, kinds, marks, live_holds_max=settings.live_holds_max)
     inventory.owner = bookings.hold_owner
     payables.add(PAYABLE_KIND, bookings.payable)
 
@@ -128,7 +128,7 @@ def build_program(settings: Settings) -> Program:
     async def close() -> None:
         await payments.close()
         await redis.close()
-        for connections in (desk, sales, database):
+        for connections in (desk_database, sales, database):
             await connections.close()
 
     @asynccontextmanager

@@ -18,7 +18,7 @@ CLEANING_BATCH = 5_000
 async def run_worker(settings: Settings) -> None:
     """Run until cancelled. Several workers may run at once."""
     program = build_program(settings)
-    heap.settle()
+    heap.freeze()
     await run_program(program)
 
 

@@ -75,17 +75,12 @@ class Desk:
     async def _answer(self, requests: Sequence[HoldRequest]) -> Sequence[Answer]:
         """One answer for each request. What cannot be had together is tried again apart, so that only the stuck ones fail."""
         remembered = await self._sold_out.recall({request.owner_id for request in requests})
-        shortages: dict[UUID, Shortage] = {}
         try:
-            answers = await self._hold_all(requests, remembered, shortages)
+            return await self._hold_all(requests, remembered)
         except (Overloaded, StillRunning, pg_errors.Error) as error:
-            answers = await self._apart(requests, remembered, shortages, error)
-        await self._sold_out.note(shortages)
-        return answers
+            return await self._apart(requests, remembered, error)
 
-    async def _apart(
-        self, requests: Sequence[HoldRequest], remembered: Mapping[UUID, Shortage], shortages: dict[UUID, Shortage], error: Exception
-    ) -> Sequence[Answer]:
+    async def _apart(self, requests: Sequence[HoldRequest], remembered: Mapping[UUID, Shortage], error: Exception) -> Sequence[Answer]:
         groups = _groups(requests)
         if len(groups) == 1 and len(requests) > 1 and not _is_stuck(error):
             groups = [[request] for request in requests]
@@ -96,29 +91,29 @@ class Desk:
 
         async def answer(group: Sequence[HoldRequest]) -> None:
             try:
-                answers = await self._hold_all(group, remembered, shortages)
+                answers = await self._hold_all(group, remembered)
             except (Overloaded, StillRunning, pg_errors.Error) as again:
-                answers = await self._apart(group, remembered, shortages, again)
+                answers = await self._apart(group, remembered, again)
             found.update({id(request): each for request, each in zip(group, answers, strict=True)})
 
         await asyncio.gather(*(answer(group) for group in groups))
         return [found[id(request)] for request in requests]
 
     @retried
-    async def _hold_all(
-        self, requests: Sequence[HoldRequest], remembered: Mapping[UUID, Shortage], shortages: dict[UUID, Shortage]
-    ) -> Sequence[Answer]:
+    async def _hold_all(self, requests: Sequence[HoldRequest], remembered: Mapping[UUID, Shortage]) -> Sequence[Answer]:
         if all(request.owner_id in remembered for request in requests):
             return await self._refuse_all(requests, remembered)
         first_of: dict[RequestKey, HoldRequest] = {}
         for request in requests:
             first_of.setdefault(request.request_key, request)
+        shortages: dict[UUID, Shortage] = {}
         async with self._database.transaction() as tx:
             standing = await begin(tx, [request.keyed for request in first_of.values()])
             fresh = [request for request in first_of.values() if isinstance(standing[request.request_key], New)]
             judged = await self._judge(tx, fresh, remembered, shortages)
             await keep(tx, {request.request_key: None for request in fresh if isinstance(judged[request.booking_id], Refusal)})
             replayed = await self._rebuild(tx, [each.result_id for each in standing.values() if isinstance(each, Replay)])
+        await self._sold_out.note(shortages)
         answers: list[Answer] = []
         for request in requests:
             first, stands = first_of[request.request_key], standing[request.request_key]

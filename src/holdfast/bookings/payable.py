@@ -135,7 +135,8 @@ class LockedBookings:
     async def _retake(self, tx: Tx, wanted: Mapping[BookingId, PaymentId]) -> Mapping[PaymentId, Effect]:
         """Late money: what was asked for is claimed anew, and sold in the same commit, or the money goes back.
 
-        A claim locks the pools of others' lapsed holds too. Where a hold lapsed after its own pools were locked, that is too late.
+        A claim locks the pools of others' lapsed holds too. Where a hold lapsed after its own pools were locked,
+        none can follow, and the transaction runs again.
         """
         if not wanted:
             return {}

@@ -91,6 +91,7 @@ class BookingService:
             raise BookingUnknown
         return locked, booking
 
+    @retried
     async def get(self, actor: Actor, booking_id: BookingId) -> Booking:
         """One's own booking; admins see all, and what they look at is audited. Raises BookingUnknown."""
         async with self._database.reading() as tx:

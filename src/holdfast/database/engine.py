@@ -36,15 +36,20 @@ class Database:
     ``url`` is a libpq URI (``postgresql://...``). Waiting longer than a second for a free connection is Overloaded.
     """
 
-    def __init__(self, url: str, *, connections: int = 10, name: str = "holdfast", patient: bool = False) -> None:
-        """``patient`` lifts the deadlines: for migrations, imports and checks, which are not in anybody's way."""
+    def __init__(
+        self, url: str, *, connections: int = 10, readers: int | None = None, name: str = "holdfast", patient: bool = False
+    ) -> None:
+        """``readers`` of the connections are for reading; None: a third. ``patient`` lifts the deadlines: for migrations, imports and
+        checks, which are not in anybody's way.
+        """
         self.url = url
         self._patient = patient
         self._name = name
         self._opened: list[psycopg.AsyncConnection[Any]] = []
-        readers = max(1, connections // 3)
+        readers = connections // 3 if readers is None else readers
+        # Each is opened when it is first wanted.
         self._writers = self._pool(max(1, connections - readers), self._connect)
-        self._readers = self._pool(readers, self._connect_to_read)
+        self._readers = self._pool(max(1, readers), self._connect_to_read)
 
     def _pool(self, size: int, connect: Callable[[], Awaitable[psycopg.AsyncConnection[Any]]]) -> AsyncEngine:
         pool = create_async_engine(
@@ -110,9 +115,10 @@ class Database:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Tx]:
-        """Statements that change nothing, for showing things; a replica may answer. Each sees what is committed when it begins.
+        """Statements that change nothing, for showing things. Each commits by itself and sees what is committed when it begins, so two
+        of them may see different states; a replica could answer them one day. Never decide on what they say.
 
-        Never decide on what they say. Raises ConnectionLost, Overloaded.
+        Raises ConnectionLost, Overloaded.
         """
         async with _taken_from(self._readers) as (connection, pg):
             token = _inside.set(True)
@@ -163,13 +169,14 @@ async def _commit_shielded(connection: AsyncConnection) -> None:
         await asyncio.shield(commit)
     except asyncio.CancelledError:
         await asyncio.wait([commit])
-        if commit.done() and not commit.cancelled() and commit.exception() is None:
+        if commit.exception() is None:
             await connection.commit()
         raise
     except psycopg.OperationalError as error:
         if is_connection_lost(error, raw):
             raise OutcomeUnknown(str(error)) from error
         raise
+    # Nothing is open any more: this only lets SQLAlchemy know.
     await connection.commit()
 
 

@@ -25,8 +25,10 @@ _PARTITIONED = """
 """
 
 
-def ensure_partitions(connection: psycopg.Connection[tuple[object, ...]], today: datetime | None = None) -> list[str]:
-    """Make what is missing of this month's and the next 24 months' partitions; returns the names of those made.
+def ensure_partitions(
+    connection: psycopg.Connection[tuple[object, ...]], today: datetime | None = None, *, months_ahead: int = MONTHS_AHEAD
+) -> list[str]:
+    """Make what is missing of this month's and the next months' partitions; returns the names of those made.
 
     ``connection`` belongs to the owner and is in a transaction. Times are UTC.
     """
@@ -35,7 +37,7 @@ def ensure_partitions(connection: psycopg.Connection[tuple[object, ...]], today:
     with connection.cursor(row_factory=tuple_row) as cursor:
         tables = [str(name) for (name,) in cursor.execute(_PARTITIONED).fetchall()]
         for table in tables:
-            for ahead in range(MONTHS_AHEAD + 1):
+            for ahead in range(months_ahead + 1):
                 start, end = _month(first, ahead), _month(first, ahead + 1)
                 name = f"{table}_{start:%Y_%m}"
                 if cursor.execute("SELECT to_regclass(%s)", (f"public.{name}",)).fetchone() != (None,):

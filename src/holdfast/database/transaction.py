@@ -32,7 +32,9 @@ def forbid_inside_transaction(what: str) -> None:
 
 
 class Tx:
-    """An open transaction. A statement is a named query, run by psycopg itself, or one built with SQLAlchemy.
+    """An open transaction, or, from ``reading()``, a connection on which each statement is one.
+
+    A statement is a named query, run by psycopg itself, or one built with SQLAlchemy.
 
     Errors of the database come out as psycopg's own either way.
     """

@@ -1,4 +1,4 @@
-"""One key, one effect, one stable answer; for many requests at a time (seams.md)."""
+"""One key, one effect, one stable answer; for many requests at a time."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager

@@ -1,5 +1,6 @@
 """The queue of jobs, and the worker that runs them."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
@@ -10,6 +11,7 @@ from holdfast.database import Tx
 
 ATTEMPTS_MAX = 8
 RETRY_WAIT = timedelta(seconds=5)
+OPENING_S_MAX = 5.0
 DEAD_JOBS_KEPT = timedelta(days=30)
 
 
@@ -50,7 +52,13 @@ class Jobs:
 
     async def work(self, concurrency: int = 4) -> None:
         """Run jobs until cancelled; the ones that run are then finished."""
-        async with self._app.open_async():
+        # Cancelled while it opens, the pool of connections would be left behind half open, and its tasks never end.
+        opening = asyncio.ensure_future(self._app.open_async())
+        try:
+            await asyncio.shield(opening)
             await self._app.run_worker_async(
                 concurrency=concurrency, install_signal_handlers=False, shutdown_graceful_timeout=10.0, delete_jobs="successful"
             )
+        finally:
+            await asyncio.wait([opening], timeout=OPENING_S_MAX)
+            await self._app.close_async()

@@ -51,7 +51,7 @@ def serve(
             super().handle_exit(sig, frame)
 
     server = Server(config)
-    heap.settle()
+    heap.freeze()
     server.run(sockets=[open_socket(fileno=socket)] if socket >= 0 else None)
     if not server.started:
         raise SystemExit(1)

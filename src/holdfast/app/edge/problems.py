@@ -11,7 +11,6 @@ import structlog
 from litestar import Request
 from litestar.exceptions import ClientException, MethodNotAllowedException, NotFoundException, ValidationException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
-from psycopg import errors as pg
 
 from holdfast.app.edge.answers import Answer
 from holdfast.app.edge.parameters import allowed_methods, id_refusal, parameter_refusal
@@ -31,15 +30,8 @@ from holdfast.i18n import filled, translated
 
 TYPE_PREFIX: Final = "urn:holdfast:problem:"
 _ENCODER: Final = msgspec.json.Encoder(enc_hook=encode_hook)
-_BUSY: Final = (
-    pg.LockNotAvailable,
-    pg.QueryCanceled,
-    pg.SerializationFailure,
-    pg.DeadlockDetected,
-    ConnectionLost,
-    OutcomeUnknown,
-    psycopg.OperationalError,
-)
+# Of psycopg's errors the last one covers locks, deadlocks and timeouts too.
+_BUSY: Final = (ConnectionLost, OutcomeUnknown, psycopg.OperationalError)
 _KNOWN: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Callable[[], Refusal]], ...]] = (
     (RequestEntityTooLarge, lambda: TooLarge(bytes_max=BODY_BYTES_MAX)),
     (MethodNotAllowedException, MethodUnknown),
