@@ -14,7 +14,6 @@ from tests.concurrency.together import together
 from tests.controls import without
 from tests.world import Answer, Person, World, open_world
 
-
 # Without the guard a seat is sold twice only where two batches meet, which is a matter of luck.
 CONTROL_ROUNDS_MAX = 100
 

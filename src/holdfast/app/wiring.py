@@ -72,10 +72,10 @@ class Program:
 def build_program(settings: Settings) -> Program:
     """Build every module. Connects to nothing yet."""
     # Whoever sells stands in no line behind people who look around, and whoever holds in none behind those who pay.
-    share = settings.database_connections // 3
-    database = Database(settings.database_url, connections=settings.database_connections - 2 * share)
-    sales = Database(settings.database_url, connections=share, name="holdfast sales")
-    desk_database = Database(settings.database_url, connections=share, readers=0, name="holdfast desk")
+    sixth = settings.database_connections // 6
+    desk_database = Database(settings.database_url, connections=sixth, readers=0, name="holdfast desk")
+    sales = Database(settings.database_url, connections=3 * sixth, name="holdfast sales")
+    database = Database(settings.database_url, connections=settings.database_connections - 4 * sixth)
     redis = RedisLink(settings.redis_url)
     marks = Marks(redis)
     limits = Limits(database, redis)

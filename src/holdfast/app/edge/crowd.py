@@ -6,10 +6,13 @@ here costs next to nothing, so what was let in is done in time. Selling comes be
 
 from typing import Final
 
-UNDER_WAY_MAX: Final = 96
-"""Requests of any kind: some ten for each connection to the database, which is a fraction of a second of work."""
+UNDER_WAY_MAX: Final = 48
+"""Requests of any kind: some eight for each connection that they share, which is less than half a second of work."""
 SELLING_MAX: Final = 512
 """Requests that sell or settle: those are few at a time for the database, because it takes them in sets."""
+COME_BACK_S: Final = 2
+"""After how many seconds whoever is refused may try again. After one, those who come back were a third of all requests, and the
+overload kept itself alive."""
 
 _SELLING: Final = ("/api/v1/bookings/", "/api/v1/payments/", "/api/v1/webhooks/")
 

@@ -9,7 +9,7 @@ from structlog.contextvars import bind_contextvars
 
 from holdfast.app.edge.answers import Answer
 from holdfast.app.edge.asgi import App, Header, Message, Receive, Scope, Send
-from holdfast.app.edge.crowd import Crowd
+from holdfast.app.edge.crowd import COME_BACK_S, Crowd
 from holdfast.app.edge.limiting import Tally
 from holdfast.app.edge.metrics import RequestMetrics
 from holdfast.app.edge.problems import problem_answer
@@ -100,7 +100,7 @@ class Gate:
 
         admitted = self._crowd.admits(scope["path"])
         try:
-            refused = None if admitted else problem_answer(Overloaded(), visit)
+            refused = None if admitted else problem_answer(Overloaded(retry_after=COME_BACK_S), visit)
             if refused is None and self._tally is not None:
                 refused = await self._limited(visit, self._tally, extra)
             if refused is None and _CONTROL.search(scope["path"]):
