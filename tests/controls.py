@@ -118,7 +118,8 @@ async def without(guard: str | None, owner_url: str) -> AsyncIterator[None]:
             setattr(place, name, value)
         yield
     finally:
-        for query, text in edited:
+        # Backwards, because a statement may have been edited twice.
+        for query, text in reversed(edited):
             query.text = text
         for replaced_in, name, value in reversed(replaced):
             setattr(replaced_in, name, value)
