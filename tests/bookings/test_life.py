@@ -1,16 +1,20 @@
 """The life of a booking, one move after another."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 from tests.shop import FARE, FEE, FIRST_PAGE, MoveTime, Shop, fresh_key
 
 from holdfast.bookings.errors import BookingCancelledAlready, BookingConfirmedAlready, BookingUnknown, HoldExpired, TooManyLiveHolds
 from holdfast.bookings.states import BookingState, EndReason
 from holdfast.common.actor import Actor, Role, UserId
+from holdfast.common.errors import Refusal
 from holdfast.common.money import egp
 from holdfast.idempotency import IdempotencyKey
 from holdfast.idempotency.errors import KeyUsedForAnother
+from holdfast.inventory import HoldId
 from holdfast.payments.models import PaymentId
 from holdfast.payments.payable import Arrived, Due, HoldLapsedMeanwhile, Mismatch, Settled, TooLate
 from holdfast.sessions.errors import SessionCancelledAlready, SessionClosedAlready, SessionUnknown, SoldOut
@@ -159,6 +163,28 @@ async def test_the_deadline_is_moved_once_and_to_twice_the_lifetime(shop: Shop, 
     async with shop.database.transaction() as tx:
         locked = await shop.bookings.payable.lock(tx, [held.id], settling=False)
         assert isinstance((await locked.amounts_due(tx))[held.id], HoldExpired)
+
+
+async def test_a_hold_that_lapses_while_its_row_is_waited_for_cannot_be_paid(shop: Shop, move_time: MoveTime) -> None:
+    """Extended by an earlier attempt, so nothing but this answer stands between the payer and a charge for nothing."""
+    held = await shop.hold(await shop.person(), await shop.session())
+    async with shop.database.transaction() as tx:
+        await (await shop.bookings.payable.lock(tx, [held.id], settling=False)).begun(tx)
+
+    async def ask() -> Due | Refusal:
+        async with shop.database.transaction() as tx:
+            locked = await shop.bookings.payable.lock(tx, [held.id], settling=False)
+            return (await locked.amounts_due(tx))[held.id]
+
+    async with shop.database.transaction() as tx:
+        await shop.inventory.lock_holds(tx, [HoldId.of(held.id)])
+        asked = asyncio.create_task(ask())
+        waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")
+        async with shop.database.reading() as looking:
+            while not await looking.value(waiting):
+                await asyncio.sleep(0.01)
+        move_time(2 * HOLD_LIFETIME)
+    assert isinstance(await asked, HoldExpired)
 
 
 async def test_what_cannot_be_paid_for_says_why(shop: Shop) -> None:

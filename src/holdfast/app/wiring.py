@@ -75,7 +75,8 @@ def build_program(settings: Settings) -> Program:
     sixth = settings.database_connections // 6
     desk_database = Database(settings.database_url, connections=sixth, readers=0, name="holdfast desk")
     sales = Database(settings.database_url, connections=3 * sixth, name="holdfast sales")
-    database = Database(settings.database_url, connections=settings.database_connections - 4 * sixth)
+    rest = settings.database_connections - 4 * sixth
+    database = Database(settings.database_url, connections=rest, readers=rest // 2)
     redis = RedisLink(settings.redis_url)
     marks = Marks(redis)
     limits = Limits(database, redis)

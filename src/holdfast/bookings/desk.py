@@ -62,6 +62,8 @@ class Desk:
         self._kinds = kinds
         self._sold_out = sold_out
         self._live_holds_max = live_holds_max
+        # Waiting here has no deadline: parts of a batch must not lose their turn to those that wait for a stuck pool.
+        self._turns = asyncio.Semaphore(database.transactions_max)
         self._batcher: Batcher[HoldRequest, HeldBooking] = Batcher(self._answer)
 
     async def hold(self, actor: Actor, key: IdempotencyKey, kind: str, owner_id: UUID, quantity: int) -> HeldBooking:
@@ -76,7 +78,7 @@ class Desk:
         """One answer for each request. What cannot be had together is tried again apart, so that only the stuck ones fail."""
         remembered = await self._sold_out.recall({request.owner_id for request in requests})
         try:
-            return await self._hold_all(requests, remembered)
+            return await self._in_turn(requests, remembered)
         except (Overloaded, StillRunning, pg_errors.Error) as error:
             return await self._apart(requests, remembered, error)
 
@@ -91,13 +93,17 @@ class Desk:
 
         async def answer(group: Sequence[HoldRequest]) -> None:
             try:
-                answers = await self._hold_all(group, remembered)
+                answers = await self._in_turn(group, remembered)
             except (Overloaded, StillRunning, pg_errors.Error) as again:
                 answers = await self._apart(group, remembered, again)
             found.update({id(request): each for request, each in zip(group, answers, strict=True)})
 
         await asyncio.gather(*(answer(group) for group in groups))
         return [found[id(request)] for request in requests]
+
+    async def _in_turn(self, requests: Sequence[HoldRequest], remembered: Mapping[UUID, Shortage]) -> Sequence[Answer]:
+        async with self._turns:
+            return await self._hold_all(requests, remembered)
 
     @retried
     async def _hold_all(self, requests: Sequence[HoldRequest], remembered: Mapping[UUID, Shortage]) -> Sequence[Answer]:

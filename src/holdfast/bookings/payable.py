@@ -62,7 +62,9 @@ class LockedBookings:
 
     async def amounts_due(self, tx: Tx) -> Mapping[UUID, Due | Refusal]:
         """Fare and fee of each booking that can be paid now, else why not."""
-        closed = await self._inventory.closed(tx, sorted(self.live))
+        # Judged anew: what the statement said that locked them may be as old as its wait.
+        live = {hold.id for hold in (await self._inventory.lock_holds(tx, sorted(self.live))).values() if hold.live}
+        closed = await self._inventory.closed(tx, sorted(live))
         due: dict[UUID, Due | Refusal] = {}
         for booking in self.bookings.values():
             match booking.status:
@@ -72,7 +74,7 @@ class LockedBookings:
                     due[booking.id] = BookingCancelledAlready()
                 case BookingState.PENDING if booking.hold_id in closed:
                     due[booking.id] = self._kinds[booking.kind].refusal_of(Shortage(closed[booking.hold_id], free=0, closed=True))
-                case BookingState.PENDING if booking.hold_id in self.live:
+                case BookingState.PENDING if booking.hold_id in live:
                     due[booking.id] = _due(booking)
                 case _:
                     due[booking.id] = HoldExpired()

@@ -27,6 +27,7 @@ _OPTIONS = (
     f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS}"
     f" -c idle_in_transaction_session_timeout={TRANSACTION_TIMEOUT_MS} -c timezone=UTC"
 )
+_READ_ONLY = " -c default_transaction_read_only=on"
 
 
 class Database:
@@ -46,9 +47,11 @@ class Database:
         self._patient = patient
         self._name = name
         self._opened: list[psycopg.AsyncConnection[Any]] = []
-        readers = connections // 3 if readers is None else readers
-        # Each is opened when it is first wanted.
-        self._writers = self._pool(max(1, connections - readers), self._connect)
+        readers = max(1, connections // 3) if readers is None else readers
+        self.transactions_max = max(1, connections - readers)
+        """How many transactions can be open at once."""
+        # Each connection is opened when it is first wanted, so readers that nobody asks for cost nothing.
+        self._writers = self._pool(self.transactions_max, self._connect)
         self._readers = self._pool(max(1, readers), self._connect_to_read)
 
     def _pool(self, size: int, connect: Callable[[], Awaitable[psycopg.AsyncConnection[Any]]]) -> AsyncEngine:
@@ -64,11 +67,11 @@ class Database:
         event.listen(pool.sync_engine, "checkout", _refuse_a_dead_connection)
         return pool
 
-    async def _connect(self) -> psycopg.AsyncConnection[Any]:
+    async def _connect(self, *, reading: bool = False) -> psycopg.AsyncConnection[Any]:
         connection = await psycopg.AsyncConnection.connect(
             self.url,
             autocommit=True,
-            options="-c timezone=UTC" if self._patient else _OPTIONS,
+            options=("-c timezone=UTC" if self._patient else _OPTIONS) + (_READ_ONLY if reading else ""),
             application_name=self._name,
             connect_timeout=5,
             keepalives_idle=30,
@@ -77,7 +80,7 @@ class Database:
         try:
             if connection.info.server_version >= _TRANSACTION_TIMEOUT_SINCE and not self._patient:
                 await connection.execute(f"SET transaction_timeout = {TRANSACTION_TIMEOUT_MS}")
-            await connection.set_autocommit(False)
+            await connection.set_autocommit(reading)
         except BaseException:
             # Cancelled here, nobody else knows of it.
             await connection.close()
@@ -89,10 +92,7 @@ class Database:
         """At READ COMMITTED each statement sees what is true when it begins, so a transaction around them would add nothing but two
         more journeys to the server.
         """
-        connection = await self._connect()
-        await connection.set_autocommit(True)
-        await connection.execute("SET default_transaction_read_only = on")
-        return connection
+        return await self._connect(reading=True)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Tx]:

@@ -1,6 +1,7 @@
 """The queue of jobs, and the worker that runs them."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
@@ -52,7 +53,7 @@ class Jobs:
 
     async def work(self, concurrency: int = 4) -> None:
         """Run jobs until cancelled; the ones that run are then finished."""
-        # Cancelled while it opens, the pool of connections would be left behind half open, and its tasks never end.
+        # Left behind half open, the pool of connections has tasks that never end: closing it is not cancelled, however often.
         opening = asyncio.ensure_future(self._app.open_async())
         try:
             await asyncio.shield(opening)
@@ -60,5 +61,14 @@ class Jobs:
                 concurrency=concurrency, install_signal_handlers=False, shutdown_graceful_timeout=10.0, delete_jobs="successful"
             )
         finally:
-            await asyncio.wait([opening], timeout=OPENING_S_MAX)
-            await self._app.close_async()
+            closing = asyncio.ensure_future(self._close(opening))
+            while not closing.done():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.shield(closing)
+            closing.result()
+
+    async def _close(self, opening: "asyncio.Future[object]") -> None:
+        await asyncio.wait([opening], timeout=OPENING_S_MAX)
+        await self._app.close_async()
+        opening.cancel()
+        await asyncio.gather(opening, return_exceptions=True)
