@@ -36,13 +36,15 @@ def fresh_key() -> IdempotencyKey:
 class Shop:
     """A route with two stations, and as many people as a test wants."""
 
-    def __init__(self, database: Database, redis_url: str = "", *, live_holds_max: int = 3) -> None:
+    def __init__(self, database: Database, redis_url: str = "", *, desk_database: Database | None = None, live_holds_max: int = 3) -> None:
         self.database = database
         self.inventory = Inventory()
         self.sessions = sessions_module.build(database, self.inventory, hold_lifetime=timedelta(minutes=5), service_fee=egp(1))
         kinds = Kinds(self.sessions.kind)
         self.redis = RedisLink(redis_url)
-        self.bookings = bookings_module.build(database, database, self.inventory, kinds, Marks(self.redis), live_holds_max=live_holds_max)
+        self.bookings = bookings_module.build(
+            database, desk_database or database, self.inventory, kinds, Marks(self.redis), live_holds_max=live_holds_max
+        )
         self.inventory.owner = self.bookings.hold_owner
         self.route_id, self.station_id = RouteId.new(), StationId.new()
 

@@ -11,8 +11,8 @@ UNDER_WAY_MAX: Final = 48
 SELLING_MAX: Final = 512
 """Requests that sell or settle: those are few at a time for the database, because it takes them in sets."""
 COME_BACK_S: Final = 2
-"""After how many seconds whoever is refused may try again. After one, those who come back were a third of all requests, and the
-overload kept itself alive."""
+"""After how many seconds whoever is refused may try again. After one, a quarter to a third of all answers were refusals, and
+the overload kept itself alive."""
 
 _SELLING: Final = ("/api/v1/bookings/", "/api/v1/payments/", "/api/v1/webhooks/")
 
