@@ -1,6 +1,6 @@
 """Sessions and bookings on a real database, without HTTP: what the tests of the rooms between the core and the edge stand on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from uuid import uuid4
 
@@ -124,17 +124,19 @@ class Shop:
         async with self.database.reading() as tx:
             return int(await tx.value(text(f"SELECT count(*) FROM {table}")))
 
-    async def assert_counted(self) -> None:
-        """I1: both counters of every pool equal the sums over its lines."""
+    async def miscounted(self) -> Sequence[object]:
+        """I1: the pools of which a counter is not the sum over its lines."""
         async with self.database.reading() as tx:
-            wrong = await tx.rows(
+            return await tx.rows(
                 text(
                     "SELECT p.id FROM pools p WHERE p.held <> (SELECT coalesce(sum(quantity), 0) FROM hold_lines WHERE pool_id = p.id)"
                     " OR p.sold <> (SELECT coalesce(sum(quantity), 0) FROM sold_lines WHERE pool_id = p.id)"
                     " OR p.held < 0 OR p.sold < 0 OR p.held + p.sold > p.capacity"
                 )
             )
-        assert not wrong, wrong
+
+    async def assert_counted(self) -> None:
+        assert not (wrong := await self.miscounted()), wrong
 
 
 MoveTime = Callable[[timedelta], None]

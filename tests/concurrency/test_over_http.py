@@ -9,13 +9,9 @@ from uuid import uuid4
 
 import pytest
 import redis.asyncio as redis_module
-from tests.concurrency.test_seats import races
 from tests.concurrency.together import together
-from tests.controls import without
+from tests.races import guarded_and, race
 from tests.world import Answer, Person, World, open_world
-
-# Without the guard a seat is sold twice only where two batches meet, which is a matter of luck.
-CONTROL_ROUNDS_MAX = 100
 
 
 @pytest.fixture
@@ -40,59 +36,58 @@ def statuses(answers: list[object]) -> list[int]:
     return [answer.status for answer in answers if isinstance(answer, Answer)]
 
 
-@races("inventory.without_pool_lock")
+@guarded_and("inventory.without_pool_lock")
 @pytest.mark.parametrize(("buyers", "seats"), [(64, 1), (1000, 14)])
 async def test_no_seat_is_sold_twice(world: World, owner_url: str, guard: str | None, buyers: int, seats: int) -> None:
     people = await crowd(world, 64)
-    most = 0
-    async with without(guard, owner_url):
-        for _ in range(1 if guard is None else CONTROL_ROUNDS_MAX):
-            _, session_id = await world.session(seats=seats)
-            found = statuses(await together([functools.partial(people[n % len(people)].hold, session_id) for n in range(buyers)]))
-            most = max(most, found.count(201))
-            assert guard is not None or set(found) <= {201, 409}
-            if most > seats:
-                break
-    if guard is None:
-        assert most == seats
-        await world.shop.assert_counted()
-    else:
-        assert most > seats
+
+    async def once() -> str:
+        _, session_id = await world.session(seats=seats)
+        found = statuses(await together([functools.partial(people[n % len(people)].hold, session_id) for n in range(buyers)]))
+        if guard is None:
+            assert set(found) <= {201, 409}
+            assert found.count(201) == seats
+            await world.shop.assert_counted()
+        return f"{found.count(201)} of {seats} seats are sold" if found.count(201) > seats else ""
+
+    await race(once, guard, owner_url)
 
 
-@races("idempotency.without_keys")
+@guarded_and("idempotency.without_keys")
 async def test_one_key_fifty_times_is_one_hold(world: World, owner_url: str, guard: str | None) -> None:
     _, session_id = await world.session()
-    person, key = await world.person(), str(uuid4())
-    async with without(guard, owner_url):
+    person = await world.person()
+
+    async def once() -> str:
+        key = str(uuid4())
         answers = await together([functools.partial(person.hold, session_id, key=key)] * 50)
-    held = {answer.body["bookingId"] for answer in answers if isinstance(answer, Answer) and answer.status == 201}
-    if guard is None:
-        assert statuses(answers) == [201] * 50
-        assert len(held) == 1
-        assert sum(answer.headers.get("idempotency-replayed") == "true" for answer in answers if isinstance(answer, Answer)) == 49
-    else:
-        assert len(held) > 1
+        held = {answer.body["bookingId"] for answer in answers if isinstance(answer, Answer) and answer.status == 201}
+        if guard is None:
+            assert statuses(answers) == [201] * 50
+            assert sum(answer.headers.get("idempotency-replayed") == "true" for answer in answers if isinstance(answer, Answer)) == 49
+        return f"{len(held)} bookings of one key" if len(held) > 1 else ""
+
+    await race(once, guard, owner_url)
 
 
-@races("inventory.without_closed_check")
+@guarded_and("inventory.without_closed_check")
 async def test_nobody_boards_a_microbus_that_left(world: World, owner_url: str, guard: str | None) -> None:
     """Holds race with the driver closing: whoever asks after the answer to it is refused."""
     people = await crowd(world, 24)
-    late = 0
-    async with without(guard, owner_url):
-        for _ in range(6):
-            driver, session_id = await world.session(seats=60)
-            closed = asyncio.create_task(driver.post(f"/sessions/{session_id}/close"))
-            answers = await together([functools.partial(person.hold, session_id) for person in people])
-            assert (await closed).status == 200
-            ended_at = (await world.ask("GET", f"/sessions/{session_id}")).body["endedAt"]
-            late += sum(
-                1
-                for answer in answers
-                if isinstance(answer, Answer) and answer.status == 201 and _began(answer, world.program.settings.hold_seconds) > ended_at
-            )
-    assert late == 0 if guard is None else late > 0
+
+    async def once() -> list[Answer]:
+        driver, session_id = await world.session(seats=60)
+        closed = asyncio.create_task(driver.post(f"/sessions/{session_id}/close"))
+        answers = await together([functools.partial(person.hold, session_id) for person in people])
+        assert (await closed).status == 200
+        left_at = (await world.ask("GET", f"/sessions/{session_id}")).body["endedAt"]
+        return [
+            answer
+            for answer in answers
+            if isinstance(answer, Answer) and answer.status == 201 and _began(answer, world.program.settings.hold_seconds) > left_at
+        ]
+
+    await race(once, guard, owner_url, rounds=6)
 
 
 def _began(answer: Answer, hold_seconds: int) -> str:

@@ -14,6 +14,7 @@ from tests.payments import guards
 from tests.payments.test_refunds import bought, give_back
 from tests.payments.test_webhooks import send, told
 from tests.payments.till import LockedThings, Thing, ThingGone, Till, fresh_key
+from tests.races import guarded_and
 
 from holdfast import ledger
 from holdfast.common.errors import Overloaded, Refusal
@@ -31,11 +32,6 @@ from holdfast.payments.payable import Arrived, Effect, Settled
 assert guards
 
 PRESSES = 12
-
-
-def guarded_and(control: str) -> pytest.MarkDecorator:
-    """The race with its guard, and without it."""
-    return pytest.mark.parametrize("guard", [None, control], ids=["guarded", "control"])
 
 
 @asynccontextmanager
