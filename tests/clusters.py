@@ -1,12 +1,13 @@
 """A real PostgreSQL and a real Redis for each process of tests, with a database of its own for each test.
 
 Clusters stay in a temporary directory from run to run, in slots that processes take by their lock; in each lies a template
-named after everything that the schema is made from, so that migrations run only when they changed. Cloning it takes some 30 ms.
-Durability stays on, as everywhere.
+named after everything that the schema is made from, so that migrations run only when they changed. Cloning it takes some 25 ms.
+Durability stays on, as everywhere; in memory it costs less, and what is killed here is a process, never the machine.
 """
 
 import hashlib
 import os
+import shutil
 import tempfile
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -33,6 +34,8 @@ _MOVABLE_CLOCK = """
 
 # Two years of partitions are some 300 files more, and copying files is most of what a new database costs.
 TEMPLATE_MONTHS_AHEAD = 3
+# A cluster takes some 200 MB. A container often has 64 MB of shared memory.
+MEMORY_MIN_BYTES = 4 << 30
 
 
 class Cluster:
@@ -121,8 +124,16 @@ def move_time(owner_url: str, by: timedelta) -> None:
         owner.execute("UPDATE test_clock_offset SET moved = moved + %s", (by,))
 
 
+def _directory() -> Path:
+    """Memory where there is enough of it: the suite took 268 s there, and 410 s on a disk."""
+    memory = Path("/dev/shm")
+    if memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > MEMORY_MIN_BYTES:
+        return memory
+    return Path(tempfile.gettempdir())
+
+
 def _free_slot(kind: str) -> Home:
-    root = Path(tempfile.gettempdir()) / f"holdfast-tests-{os.geteuid()}" / kind
+    root = _directory() / f"holdfast-tests-{os.geteuid()}" / kind
     for number in count():
         try:
             return Home(root / str(number)).open()
