@@ -42,9 +42,10 @@ def new_registry() -> CollectorRegistry:
 class InternalApp:
     """``/livez`` asks nothing, ``/readyz`` asks the database, ``/metrics`` is read by Prometheus."""
 
-    def __init__(self, database: Database, registry: CollectorRegistry, *, is_draining: Callable[[], bool] = _never) -> None:
+    def __init__(self, database_url: str, registry: CollectorRegistry, *, is_draining: Callable[[], bool] = _never) -> None:
         """``is_draining`` says that this process is about to end, so that no new requests are sent to it."""
-        self._database = database
+        # A connection of its own: a process that is busy is still ready.
+        self._database = Database(database_url, connections=1, readers=1, name="holdfast internal")
         self._registry = registry
         self._is_draining = is_draining
         self._older = frozenset(known_revisions()[:-1])
@@ -87,10 +88,16 @@ class InternalApp:
         # A revision that we do not know is a newer program's, which took care that we can go on.
         return ["migrations: the database is older than this program"] if row is None or row[0] in self._older else []
 
+    async def close(self) -> None:
+        await self._database.close()
+
 
 @asynccontextmanager
 async def internal_server(app: InternalApp, port: int, host: str = "127.0.0.1") -> AsyncIterator[int]:
-    """Serve while the block runs; gives the port, which the system chooses for 0. Raises Fault where the port is taken."""
+    """Serve while the block runs, and close the app after it; gives the port, which the system chooses for 0.
+
+    Raises Fault where the port is taken.
+    """
     try:
         listener = socket.create_server((host, port))
     except OSError as error:
@@ -103,6 +110,7 @@ async def internal_server(app: InternalApp, port: int, host: str = "127.0.0.1") 
     finally:
         server.should_exit = True
         await task
+        await app.close()
 
 
 class _QuietServer(uvicorn.Server):

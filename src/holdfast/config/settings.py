@@ -40,7 +40,8 @@ class Settings(BaseSettings):
         alias="HOLDFAST_DATABASE_CONNECTIONS",
         ge=6,
         le=200,
-        description="Connections of each process at most: a sixth for holding, half for paying, the rest for all else.",
+        description="Connections of each process at most: a sixth for holding, half for paying, the rest for all else."
+        " The web server takes one more to see whether the database answers.",
     )
     redis_url: str = Field("", alias="REDIS_URL", description="Redis 6.2 or newer. Empty: everything works without it, a little slower.")
 
