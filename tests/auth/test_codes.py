@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from sqlalchemy import text
 from tests.auth.front_door import ADDRESS, PHONE, TEST_PHONE, FrontDoor
 from tests.controls import without
+from tests.races import guarded_and
 
 from holdfast.auth import ChallengeId, Code, CodeNotSent
 from holdfast.auth.codes import BY_NETWORK, BY_PHONE, BY_PREFIX, TRIES, new_code, read_code
@@ -103,7 +104,7 @@ async def test_five_tries_and_no_more(door: FrontDoor) -> None:
     assert isinstance(await _answer(door, challenge, code), CodeExpired)
 
 
-@pytest.mark.parametrize("guard", [None, "auth.without_single_use"], ids=["guarded", "control"])
+@guarded_and("auth.without_single_use")
 async def test_fifty_who_send_the_same_code_at_once_sign_in_once(door: FrontDoor, owner_url: str, guard: str | None) -> None:
     async with without(guard, owner_url):
         challenge, code = await _ask(door)
@@ -114,7 +115,7 @@ async def test_fifty_who_send_the_same_code_at_once_sign_in_once(door: FrontDoor
     assert signed_in == 1 if guard is None else signed_in > 1
 
 
-@pytest.mark.parametrize("guard", [None, "auth.without_tries"], ids=["guarded", "control"])
+@guarded_and("auth.without_tries")
 async def test_a_thousand_guesses_at_once_are_five(door: FrontDoor, owner_url: str, guard: str | None) -> None:
     gate = asyncio.Semaphore(8)
 

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 from tests.auth.front_door import PHONE, FrontDoor
 from tests.controls import without
+from tests.races import guarded_and
 
 from holdfast.auth.errors import RefreshRefused
 from holdfast.auth.models import Credentials
@@ -69,7 +70,7 @@ async def test_refresh_tokens_are_kept_as_hashes(door: FrontDoor) -> None:
         assert second.refresh_token not in row["whole"]
 
 
-@pytest.mark.parametrize("guard", [None, "auth.without_grace"], ids=["guarded", "control"])
+@guarded_and("auth.without_grace")
 async def test_two_tabs_that_refresh_at_once_get_the_same_and_stay_signed_in(door: FrontDoor, owner_url: str, guard: str | None) -> None:
     async with without(guard, owner_url):
         first = await door.sign_in()
@@ -261,7 +262,7 @@ async def test_nobody_is_let_in_while_it_is_unknown_what_was_taken_back() -> Non
     assert not isinstance(error.value, NotSignedIn)
 
 
-@pytest.mark.parametrize("guard", [None, "users.without_holding_still"], ids=["guarded", "control"])
+@guarded_and("users.without_holding_still")
 async def test_a_role_that_changes_during_a_sign_in_is_in_its_token_or_takes_it_back(
     door: FrontDoor, owner_url: str, guard: str | None
 ) -> None:

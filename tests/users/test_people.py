@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from sqlalchemy import text
 from tests.controls import without
+from tests.races import guarded_and
 
 from holdfast.common.actor import SYSTEM, Actor, Role, UserId
 from holdfast.common.errors import Invalid, Outdated
@@ -199,7 +200,7 @@ async def test_admins_page_through_people_and_that_is_audited(database: Database
         await service.list_users(admin, PageRequest(), phone="nobody")
 
 
-@pytest.mark.parametrize("guard", [None, "users.without_holding_still"], ids=["guarded", "control"])
+@guarded_and("users.without_holding_still")
 async def test_a_role_never_changes_behind_somebody_who_signs_in(
     database: Database, people: People, service: UserService, owner_url: str, guard: str | None
 ) -> None:
