@@ -192,25 +192,19 @@ class Desk:
     ) -> dict[BookingId, Answer]:
         claim = await self._inventory.claim(
             tx,
-            [
-                ClaimRequest(
-                    HoldId.of(request.booking_id),
-                    tuple(Line(line.pool, line.quantity) for line in resolved[request.booking_id].lines),
-                    resolved[request.booking_id].lifetime,
-                )
-                for request in wanted
-            ],
+            [_claim_request(request.booking_id, resolved[request.booking_id]) for request in wanted],
         )
         judged: dict[BookingId, Answer] = {}
         written: list[NewBooking] = []
         for request in wanted:
-            hold_id, resolution = HoldId.of(request.booking_id), resolved[request.booking_id]
+            hold_id, kind = HoldId.of(request.booking_id), self._kinds[request.kind]
             if hold_id in claim.refused:
                 shortage = claim.refused[hold_id]
-                judged[request.booking_id] = self._kinds[request.kind].refusal_of(shortage)
-                if shortage.free == 0:
+                judged[request.booking_id] = kind.refusal_of(shortage)
+                if shortage.free == 0 and kind.is_uniform:
                     shortages[request.owner_id] = shortage
                 continue
+            resolution = resolved[request.booking_id].taking(claim.lines[hold_id])
             booking = _new_booking(request, resolution, claim.granted[hold_id], claim)
             written.append(NewBooking(booking, resolution))
             judged[request.booking_id] = _held(booking)
@@ -247,6 +241,11 @@ def _replay(stands: Replay, rebuilt: Mapping[UUID, HeldBooking]) -> Answer:
     if stands.result_id is None:
         return KeyUsedForAnother()
     return rebuilt.get(stands.result_id) or NotFound()
+
+
+def _claim_request(booking_id: BookingId, resolved: Resolved) -> ClaimRequest:
+    first, *others = (tuple(Line(line.pool, line.quantity) for line in choice) for choice in resolved.choices)
+    return ClaimRequest(HoldId.of(booking_id), first, resolved.lifetime, tuple(others))
 
 
 def _new_booking(request: HoldRequest, resolved: Resolved, hold: Hold, claim: Claim) -> Booking:
