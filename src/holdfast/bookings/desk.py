@@ -26,7 +26,7 @@ from holdfast.common.money import Amount
 from holdfast.database import Database, Tx, retried
 from holdfast.idempotency import IdempotencyKey, KeyedRequest, New, OtherBody, Replay, RequestKey, begin, keep, look_up
 from holdfast.idempotency.errors import KeyUsedForAnother, StillRunning
-from holdfast.inventory import Claim, ClaimRequest, Hold, HoldId, Inventory, Line, Shortage
+from holdfast.inventory import Claim, Hold, HoldId, Inventory, Shortage
 from holdfast.resources.kind import Kinds, Resolved, Wanted
 
 log = structlog.get_logger()
@@ -190,10 +190,7 @@ class Desk:
     async def _claim(
         self, tx: Tx, wanted: Sequence[HoldRequest], resolved: Mapping[BookingId, Resolved], shortages: dict[UUID, Shortage]
     ) -> dict[BookingId, Answer]:
-        claim = await self._inventory.claim(
-            tx,
-            [_claim_request(request.booking_id, resolved[request.booking_id]) for request in wanted],
-        )
+        claim = await self._inventory.claim(tx, [resolved[request.booking_id].claim(HoldId.of(request.booking_id)) for request in wanted])
         judged: dict[BookingId, Answer] = {}
         written: list[NewBooking] = []
         for request in wanted:
@@ -241,11 +238,6 @@ def _replay(stands: Replay, rebuilt: Mapping[UUID, HeldBooking]) -> Answer:
     if stands.result_id is None:
         return KeyUsedForAnother()
     return rebuilt.get(stands.result_id) or NotFound()
-
-
-def _claim_request(booking_id: BookingId, resolved: Resolved) -> ClaimRequest:
-    first, *others = (tuple(Line(line.pool, line.quantity) for line in choice) for choice in resolved.choices)
-    return ClaimRequest(HoldId.of(booking_id), first, resolved.lifetime, tuple(others))
 
 
 def _new_booking(request: HoldRequest, resolved: Resolved, hold: Hold, claim: Claim) -> Booking:

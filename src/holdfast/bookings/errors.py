@@ -37,6 +37,20 @@ class BookingCancelledAlready(Refusal):
     status = 409
 
 
+class ChangeCostsMore(Refusal):
+    """What you want instead costs {more} more, and a change never takes money. Book it anew, then cancel this booking."""
+
+    code = "change_costs_more"
+    status = 409
+
+
+class ChangeOfPayee(Refusal):
+    """What you want instead is sold by somebody else, who was not paid. Book it anew, then cancel this booking."""
+
+    code = "change_of_payee"
+    status = 409
+
+
 class HoldExpired(Refusal):
     """The time to pay for this booking has run out. Make a new one."""
 

@@ -51,6 +51,14 @@ UPDATE bookings SET status = 'CONFIRMED', confirmed_at = business_now(), ended_a
  WHERE id = ANY(:ids) AND status = ANY(:sources)
 RETURNING *;
 
+-- name: change
+-- What a confirmed booking is of now. It is locked.
+UPDATE bookings SET owner_id = :owner_id, quantity = :quantity, fare = :fare, version = version + 1 WHERE id = :id RETURNING *;
+
+-- name: delete_items
+-- What a booking asked for before it was changed; the audit log keeps it. The booking is locked.
+DELETE FROM booking_items WHERE booking_id = :id;
+
 -- name: mark_extended
 -- The deadline moves once per booking.
 UPDATE bookings SET extended_at = business_now(), version = version + 1 WHERE id = :id AND extended_at IS NULL RETURNING version;

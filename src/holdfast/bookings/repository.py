@@ -10,7 +10,7 @@ from holdfast.bookings.states import BOOKING, BookingState, EndReason
 from holdfast.common.actor import UserId
 from holdfast.database import Tx, queries
 from holdfast.inventory import PoolId
-from holdfast.resources.kind import Resolved
+from holdfast.resources.kind import PricedLine, Resolved, Wanted
 
 SQL = queries(__file__)
 
@@ -50,14 +50,28 @@ async def insert_held(tx: Tx, new: Sequence[NewBooking]) -> None:
             available_afters=[booking.available_after for booking in bookings],
             created_ats=[booking.created_at for booking in bookings],
         )
-        await tx.run(
-            SQL.insert_items,
-            booking_ids=[booking_id for booking_id, _ in items],
-            pool_ids=[line.pool for _, line in items],
-            quantities=[line.quantity for _, line in items],
-            amounts=[line.amount.minor for _, line in items],
-            currencies=[line.amount.currency for _, line in items],
-        )
+        await _insert_items(tx, items)
+
+
+async def change(tx: Tx, booking_id: BookingId, wanted: Wanted, resolved: Resolved) -> Booking:
+    """Make a confirmed booking one of something else, at the fare of that; it is locked."""
+    await tx.run(SQL.delete_items, id=booking_id)
+    await _insert_items(tx, [(booking_id, line) for line in resolved.lines])
+    (changed,) = await tx.all(
+        SQL.change, Booking, id=booking_id, owner_id=wanted.owner_id, quantity=wanted.quantity, fare=resolved.fare.minor
+    )
+    return changed
+
+
+async def _insert_items(tx: Tx, items: Sequence[tuple[BookingId, PricedLine]]) -> None:
+    await tx.run(
+        SQL.insert_items,
+        booking_ids=[booking_id for booking_id, _ in items],
+        pool_ids=[line.pool for _, line in items],
+        quantities=[line.quantity for _, line in items],
+        amounts=[line.amount.minor for _, line in items],
+        currencies=[line.amount.currency for _, line in items],
+    )
 
 
 async def count_live(tx: Tx, customer_ids: Sequence[UserId]) -> Mapping[UserId, int]:

@@ -15,7 +15,7 @@ from holdfast.common.actor import UserId
 from holdfast.common.errors import Refusal
 from holdfast.common.money import Amount
 from holdfast.database import Tx
-from holdfast.inventory import Line, Pool, PoolId, Shortage
+from holdfast.inventory import ClaimRequest, HoldId, Line, Pool, PoolId, Shortage
 
 
 class Wanted(Struct, frozen=True):
@@ -49,6 +49,11 @@ class Resolved(Struct, frozen=True):
     @property
     def choices(self) -> tuple[tuple[PricedLine, ...], ...]:
         return (self.lines, *self.or_else)
+
+    def claim(self, hold: HoldId) -> ClaimRequest:
+        """All of its choices as one request."""
+        first, *others = (tuple(Line(line.pool, line.quantity) for line in choice) for choice in self.choices)
+        return ClaimRequest(hold, first, self.lifetime, tuple(others))
 
     def taking(self, lines: Sequence[Line]) -> "Resolved":
         """The same with those of its choices that a claim took."""
