@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from tests.shop import Shop, fresh_key
 
-from holdfast.bookings.desk import Desk
+from holdfast.bookings.desk import Desk, HoldLimits
 from holdfast.bookings.models import HeldBooking
 from holdfast.bookings.seats import SoldOutMemo
 from holdfast.cache import Marks, RedisLink
@@ -71,7 +71,7 @@ async def shop(database: Database) -> Shop:
 
 
 def desk_for(shop: Shop, kind: Hall) -> Desk:
-    return Desk(shop.database, shop.inventory, Kinds(kind), SoldOutMemo(Marks(RedisLink(""))), live_holds_max=100)
+    return Desk(shop.database, shop.inventory, Kinds(kind), SoldOutMemo(Marks(RedisLink(""))), limits=HoldLimits(100))
 
 
 async def seats_of(shop: Shop, held: HeldBooking) -> list[UUID]:

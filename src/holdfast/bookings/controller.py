@@ -13,6 +13,7 @@ from holdfast.bookings.errors import (
     ChangeCostsMore,
     HoldExpired,
     TooManyLiveHolds,
+    TooManyUnpaidHolds,
 )
 from holdfast.bookings.models import BookingId
 from holdfast.bookings.service import BookingService
@@ -34,7 +35,14 @@ class BookingController(Controller):
         "/hold",
         guards=[requires()],
         responses=refusals(
-            SessionUnknown, SoldOut, SessionClosedAlready, SessionCancelledAlready, TooManyLiveHolds, KeyUsedForAnother, StillRunning
+            SessionUnknown,
+            SoldOut,
+            SessionClosedAlready,
+            SessionCancelledAlready,
+            TooManyLiveHolds,
+            TooManyUnpaidHolds,
+            KeyUsedForAnother,
+            StillRunning,
         ),
     )
     async def hold(

@@ -16,6 +16,13 @@ class TooManyLiveHolds(Refusal):
     status = 409
 
 
+class TooManyUnpaidHolds(Refusal):
+    """You have held {count} times here within an hour and not paid. Let others have their turn; you can try again after {again_at}."""
+
+    code = "too_many_unpaid_holds"
+    status = 409
+
+
 class BookingPending(Refusal):
     """This booking is not paid for yet. Release it if you do not want it."""
 

@@ -123,6 +123,13 @@ class Settings(BaseSettings):
         300, alias="HOLDFAST_HOLD_SECONDS", ge=1, le=3600, description="How long a seat is held before payment, in seconds."
     )
     live_holds_max: int = Field(3, alias="HOLDFAST_LIVE_HOLDS_MAX", ge=1, le=100, description="Live holds that one person may have.")
+    unpaid_holds_max: int = Field(
+        5,
+        alias="HOLDFAST_UNPAID_HOLDS_MAX",
+        ge=1,
+        le=1000,
+        description="How often one person may hold seats of the same session within an hour and not pay for them.",
+    )
     service_fee_piastres: int = Field(
         100, alias="HOLDFAST_SERVICE_FEE_PIASTRES", ge=0, le=100_000, description="Fee for a booking, once, in piastres."
     )
