@@ -11,6 +11,7 @@ from datetime import timedelta
 from litestar import Litestar, Router
 
 from holdfast.app.background import Loop, in_background
+from holdfast.app.bench import endpoint as bench_endpoint
 from holdfast.app.edge.asgi import App
 from holdfast.app.faults import Fault
 from holdfast.audit import module as audit_module
@@ -160,6 +161,7 @@ def build_program(settings: Settings) -> Program:
             reports.router,
             complaints.router,
             notifications.router,
+            *([bench_endpoint.router()] if settings.bench_endpoint else []),
         ],
         root_routers=[auth.root_router],
         verify=auth.verify,

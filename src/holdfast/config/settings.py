@@ -156,6 +156,12 @@ class Settings(BaseSettings):
         False, alias="HOLDFAST_LOG_JSON", description="One JSON object a line instead of text for people. Always on in production."
     )
 
+    bench_endpoint: bool = Field(
+        False,
+        alias="HOLDFAST_BENCH_ENDPOINT",
+        description="A route that signs in, validates and does nothing, for `bench` to compare with. Refused in production.",
+    )
+
     @property
     def is_production(self) -> bool:
         return self.env is Environment.PRODUCTION
@@ -195,6 +201,8 @@ class Settings(BaseSettings):
             faults.append("DATABASE_URL: set it, production does not run on the embedded PostgreSQL")
         if self.sandbox_gateway_url:
             faults.append("HOLDFAST_SANDBOX_GATEWAY_URL: unset it, the sandbox takes no real money")
+        if self.bench_endpoint:
+            faults.append("HOLDFAST_BENCH_ENDPOINT: unset it, nobody needs a route that does nothing")
         if faults:
             raise UnsafeSettings("Not safe for production:\n  " + "\n  ".join(faults))
         return self
