@@ -4,6 +4,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -14,12 +15,13 @@ from holdfast.app.bench.core import CoreJob, HoldNights, Settle
 from holdfast.app.bench.figures import Baseline, Measured, Round, Sample, Verdict, median
 from holdfast.app.bench.load import LoadJob, Target
 from holdfast.app.bench.plan import Plan
-from holdfast.app.bench.world import Crowd, Site, World
+from holdfast.app.bench.world import HOT_TABLES, Crowd, Site, World
 from holdfast.app.faults import Fault
 from holdfast.app.http import BASE_PATH
 
 Say = Callable[[str], None]
 
+PRELOADED_HOLDS = 20_000
 PEOPLE = 4_000
 """Of each run: a few holds each, as live holds are limited to a few."""
 WARM_S = 1.0
@@ -80,6 +82,11 @@ def sign_in(site: Site, plan: Plan, crowd: Crowd) -> None:
     site.load(job(site, plan, crowd, [idle_target(1)], CREATED, seconds=60.0, requests_max=len(crowd.tokens)))
 
 
+def opened(world: World, plan: Plan) -> AbstractContextManager[Site]:
+    """A site that has been sold from before."""
+    return world.site(preloaded=plan.scaled(PRELOADED_HOLDS))
+
+
 def warm(site: Site, plan: Plan, crowd: Crowd, targets: list[Target], *expected: int) -> None:
     """So that statements are prepared and connections open before anything counts."""
     site.load(job(site, plan, crowd, targets, *expected, seconds=min(WARM_S, plan.seconds)))
@@ -111,7 +118,7 @@ def measure_holds(
 ) -> Measured:
     """Holds over HTTP beside the best of pgbench on as many pools of the same database."""
     rounds: list[Round] = []
-    with world.site() as site:
+    with opened(world, plan) as site:
         ours, theirs = site.open_sessions(sessions), site.open_sessions(sessions)
         targets = hold_targets(ours)
         warm(site, plan, site.invite(PEOPLE), targets, CREATED)
@@ -159,16 +166,17 @@ def hold_mixed(scenario: Scenario, world: World, plan: Plan, say: Say) -> Measur
 
 def refuse(scenario: Scenario, world: World, plan: Plan, say: Say) -> Measured:
     rounds: list[Round] = []
-    with world.site() as site:
+    with opened(world, plan) as site:
         (sold_out,) = site.open_sessions(1, capacity=1)
         targets = hold_targets([sold_out])
         warm(site, plan, site.invite(PEOPLE), targets, CREATED, CONFLICT)
         for number in range(plan.rounds):
             crowd = site.invite(PEOPLE)
             sign_in(site, plan, crowd)
+            before = site.count_holds()
             loaded = site.load(job(site, plan, crowd, targets, CONFLICT))
             # Nothing is written, so the answers are counted, and that no hold was granted.
-            sample = loaded.sample(loaded.result.count(CONFLICT) - (site.count_holds() - 1), CONFLICT)
+            sample = loaded.sample(loaded.result.count(CONFLICT) - (site.count_holds() - before), CONFLICT)
             baseline = idle(site, plan, crowd)
             rounds.append(Round(sample, {Baseline.SIGN_IN: baseline}))
             say(f"{scenario.name} {number + 1}/{plan.rounds}: {sample.rate:,.0f}/s, sign-in alone {baseline.rate:,.0f}/s")
@@ -179,7 +187,7 @@ def refuse(scenario: Scenario, world: World, plan: Plan, say: Say) -> Measured:
 
 def confirm(scenario: Scenario, world: World, plan: Plan, say: Say) -> Measured:
     rounds: list[Round] = []
-    with world.site() as site:
+    with opened(world, plan) as site:
         targets = hold_targets(site.open_sessions(1_000))
         warm(site, plan, site.invite(PEOPLE), targets, CREATED)
         site.begin_payments(ALL)
@@ -203,7 +211,7 @@ def expire_storm(scenario: Scenario, world: World, plan: Plan, say: Say) -> Meas
     rounds: list[Round] = []
     took: list[float] = []
     count = plan.scaled(STORM_HOLDS)
-    with world.site() as site:
+    with opened(world, plan) as site:
         sessions = site.open_sessions(1_000)
         targets = hold_targets(sessions)
         warm(site, plan, site.invite(PEOPLE), targets, CREATED)
@@ -232,7 +240,7 @@ def _storm(site: Site, plan: Plan, sessions: range, targets: list[Target], count
     sign_in(site, plan, crowd)
     deadline = datetime.now(UTC) + timedelta(seconds=STORM_BULK_S + count / STORM_BULK_RATE + plan.seconds)
     site.add_lapsing(count, deadline, sessions, crowd.numbers)
-    site.tidy_up("holds", "hold_lines", "bookings", "booking_items", "idempotency_keys", "pools")
+    site.tidy_up(*HOT_TABLES)
     usual_from = deadline.timestamp() - plan.seconds
     if time.time() > usual_from - SETTLE_S:
         raise Fault(f"{count:,} holds could not be written fast enough before they were to lapse: this machine is too busy.")
@@ -257,7 +265,7 @@ def _storm(site: Site, plan: Plan, sessions: range, targets: list[Target], count
 def on_sale(scenario: Scenario, world: World, plan: Plan, say: Say) -> Measured:
     rounds: list[Round] = []
     people, seats = plan.scaled(ON_SALE_PEOPLE), plan.scaled(ON_SALE_SEATS)
-    with world.site() as site:
+    with opened(world, plan) as site:
         warm(site, plan, site.invite(PEOPLE), hold_targets(site.open_sessions(1)), CREATED)
         for number in range(plan.rounds):
             # They come with tokens that nobody has seen, all at once; each asks once.
@@ -279,7 +287,7 @@ def on_sale(scenario: Scenario, world: World, plan: Plan, say: Say) -> Measured:
 def availability(scenario: Scenario, world: World, plan: Plan, say: Say) -> Measured:
     rounds: list[Round] = []
     fewer = msgspec.structs.replace(plan, connections=min(plan.connections, READERS_MAX))
-    with world.site() as site:
+    with opened(world, plan) as site:
         sessions = site.open_sessions(1_000)
         targets = [Target("GET", f"{BASE_PATH}/sessions/{numbers.session_id(number)}") for number in sessions]
         crowd = site.invite(PEOPLE)
@@ -297,7 +305,7 @@ def availability(scenario: Scenario, world: World, plan: Plan, say: Say) -> Meas
 def many_pools(scenario: Scenario, world: World, plan: Plan, say: Say) -> Measured:
     rounds: list[Round] = []
     few_count, many_count = 1_000, max(plan.scaled(MANY_POOLS), 1_000)
-    with world.site() as few, world.site() as many:
+    with opened(world, plan) as few, opened(world, plan) as many:
         say(f"{scenario.name}: making {many_count:,} sessions ...")
         few_targets = hold_targets(few.open_sessions(few_count))
         # Enough of them that hardly one is asked twice; the others are there to be looked past.
@@ -321,7 +329,7 @@ def many_pools(scenario: Scenario, world: World, plan: Plan, say: Say) -> Measur
 
 def nights(scenario: Scenario, world: World, plan: Plan, say: Say) -> Measured:
     rounds: list[Round] = []
-    with world.site() as site:
+    with opened(world, plan) as site:
         rooms = site.open_rooms(2 * ROOMS)
         ours, theirs = rooms[:ROOMS], rooms[ROOMS:]
         for number in range(plan.rounds):

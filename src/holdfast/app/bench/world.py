@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, LiteralString, TypeVar
 from urllib.error import URLError
@@ -52,6 +52,10 @@ SQL = queries(__file__)
 
 CAPACITY = 2_000_000_000
 """Seats of a session of which no run can sell all."""
+HOT_TABLES = ("holds", "hold_lines", "bookings", "booking_items", "idempotency_keys", "events", "pools")
+PRELOADED_SESSIONS = 100
+PRELOADED_PEOPLE = 5_000
+PRELOADED_FOR = timedelta(hours=12)
 MONTHS_AHEAD = 1
 READY_WITHIN_S = 60.0
 LOAD_PATIENCE_S = 60.0
@@ -99,13 +103,18 @@ class World:
         )
 
     @contextmanager
-    def site(self, **settings: str) -> "Iterator[Site]":
-        """A database of its own with the web server on it. ``settings`` are named as in the environment."""
+    def site(self, *, preloaded: int = 0, **settings: str) -> "Iterator[Site]":
+        """A database of its own, with so many holds of earlier in it, and the web server on it.
+
+        ``settings`` are named as in the environment.
+        """
         name = f"bench_{next(self._numbers)}"
         self._run(sql.SQL("CREATE DATABASE {} TEMPLATE bench_template OWNER holdfast_owner").format(sql.Identifier(name)))
         try:
             with contextlib.closing(Site(self, name, self._environment(name, settings))) as site:
                 site.start()
+                if preloaded:
+                    site.preload(preloaded)
                 yield site
         finally:
             self._run(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
@@ -231,6 +240,12 @@ class Site:
         self._execute(SQL.add_nights.text, {"first": opened[0], "last": opened[-1]})
         self.tidy_up("pools")
         return opened
+
+    def preload(self, count: int) -> None:
+        """Holds of earlier, on sessions that nobody asks for in a run: on empty tables every plan is another one."""
+        people, sessions = self.invite(PRELOADED_PEOPLE).numbers, self.open_sessions(PRELOADED_SESSIONS)
+        self.add_lapsing(count, datetime.now(UTC) + PRELOADED_FOR, sessions, people)
+        self.tidy_up(*HOT_TABLES)
 
     def tidy_up(self, *tables: str) -> None:
         """What would otherwise happen by itself in the middle of a run."""
