@@ -94,7 +94,7 @@ WITH due AS MATERIALIZED (
 SELECT id FROM due;
 
 -- name: add_lapsing
--- :count holds that all lapse at :deadline, spread over the sessions and people of these numbers, with all that a hold writes.
+-- :count holds that all lapse at :deadline, written at once, spread over the sessions and people of these numbers, with all that a hold writes.
 WITH asked AS MATERIALIZED (
     SELECT uuidv7() AS id,
            ('01990000-0000-7001-8000-' || lpad(to_hex(:first_session::bigint + n % :sessions), 12, '0'))::uuid AS pool_id,
@@ -124,6 +124,10 @@ SELECT uuidv7(), 'BookingHeld', 'booking', id, 1,
        jsonb_build_object('version', 1, 'booking_id', id, 'customer_id', customer_id, 'kind', 'session', 'owner_id', owner_id,
                           'quantity', 1, 'available', 0, 'pool_version', 1, 'expires_at', :deadline::timestamptz)
   FROM asked;
+
+-- name: move_deadlines
+-- Holds of one deadline get another one.
+UPDATE holds SET expires_at = :deadline WHERE expires_at = :before;
 
 -- name: count_lapsed
 -- Lapsed holds that nobody has given back yet.

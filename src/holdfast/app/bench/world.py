@@ -272,6 +272,10 @@ class Site:
         numbered = {"first_session": sessions[0], "sessions": len(sessions), "first_person": people[0], "people": len(people)}
         self._execute(SQL.add_lapsing.text, {"count": count, "deadline": deadline, **numbered})
 
+    def move_deadlines(self, before: datetime, deadline: datetime) -> int:
+        """Let holds of one deadline lapse at another; returns how many."""
+        return self._execute(SQL.move_deadlines.text, {"before": before, "deadline": deadline})
+
     def count_lapsed(self) -> int:
         return int(self.value(SQL.count_lapsed))
 
