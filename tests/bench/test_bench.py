@@ -24,6 +24,7 @@ from holdfast.config import Environment, Settings, UnsafeSettings
 pytestmark = pytest.mark.xdist_group("bench")
 
 BRIEF = Plan(rounds=1, seconds=1.0, connections=16, scale=0.02)
+WHOLE = ("hold-hot", "refuse", "confirm")
 # What is a value of one hold alone, or says which of the two wrote it.
 DIFFERENT = {
     "id", "key", "result_id", "fingerprint", "actor_id", "customer_id", "subject_id", "booking_id", "hold_id", "pool_id", "owner_id",
@@ -140,13 +141,13 @@ def test_the_baseline_endpoint_is_there_only_for_the_benchmark(world: World) -> 
 def test_a_whole_run(tmp_path: Path) -> None:
     """hold-hot, refuse and confirm: exit code 0, and the figures in the file."""
     file = tmp_path / "figures.json"
-    plan = msgspec.structs.replace(BRIEF, only=("hold-hot", "refuse", "confirm"), json=file)
+    plan = msgspec.structs.replace(BRIEF, only=WHOLE, json=file)
     console = Console(record=True, width=140)
     assert bench(plan, console) == 0, console.export_text()
     shown = console.export_text(clear=False)
     assert "book-wallet: not measured" in shown
     scenarios = {each["name"]: each for each in msgspec.json.decode(file.read_bytes())["scenarios"]}
-    assert list(scenarios) == ["hold-hot", "refuse", "confirm"]
+    assert list(scenarios) == list(WHOLE)
     for each in scenarios.values():
         assert each["errors"] == 0
         assert each["violations"] == []
@@ -154,6 +155,17 @@ def test_a_whole_run(tmp_path: Path) -> None:
         assert 0 < each["p50_ms"] <= each["p95_ms"] <= each["p99_ms"]
     assert scenarios["hold-hot"]["baselines"].keys() == {Baseline.PGBENCH.value, Baseline.SIGN_IN.value}
     assert [bar["what"] for bar in scenarios["hold-hot"]["bars"]] == ["rate / best pgbench", "p99 / p50"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", [scenario.name for scenario in SCENARIOS if scenario.name not in WHOLE])
+def test_the_other_scenarios(name: str, world: World) -> None:
+    (scenario,) = choose([name])
+    found = scenario.measure(scenario, world, BRIEF, print)
+    assert not found.has_failed, (found.violations, [each.ours.note for each in found.rounds])
+    assert found.rate > 0
+    assert found.baseline > 0
 
 
 def test_only_known_scenarios_can_be_asked_for() -> None:

@@ -38,14 +38,14 @@ ON_SALE_SEATS = 500
 ON_SALE_CONNECTIONS = 256
 ON_SALE_S_MAX = 120.0
 STORM_HOLDS = 100_000
-STORM_S_MAX = 120.0
+STORM_S_MAX = 300.0
 STORM_LATER = timedelta(hours=6)
 STORM_MOVE_S = 8.0
 STORM_MOVE_RATE = 5_000
 """How long moving the deadlines of a storm may take: a few seconds, and so many a second."""
 SETTLE_S = 1.0
 CAUGHT_UP_S = 5.0
-CATCH_UP_S_MAX = 180.0
+CATCH_UP_S_MAX = 600.0
 POLL_S = 0.05
 CREATED, OK, CONFLICT = 201, 200, 409
 
