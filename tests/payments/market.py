@@ -19,8 +19,8 @@ from holdfast.ledger import Account, balance
 from holdfast.payments import Method, PaymentState, module
 from holdfast.payments.gateway import Gateways
 from holdfast.payments.gateways.sandbox import SandboxGateway
-from holdfast.payments.outcomes import PaymentAnswer
 from holdfast.payments.payable import Payables
+from holdfast.payments.settling import PaymentAnswer
 from holdfast.payouts import module as payouts_module
 from holdfast.payouts.sessions import SoldSessions
 from holdfast.reports import module as reports_module

@@ -16,7 +16,8 @@ from holdfast.payments import PaymentState, inbox
 from holdfast.payments.gateway import ForgedWebhook, Outcome
 from holdfast.payments.gateways.sandbox import SandboxGateway
 from holdfast.payments.models import Payment, PaymentId
-from holdfast.payments.outcomes import Outcomes, PaymentAnswer
+from holdfast.payments.outcomes import Outcomes
+from holdfast.payments.settling import PaymentAnswer
 
 PATH = "/webhooks/gateways/sandbox"
 Moves = Callable[[timedelta], None]

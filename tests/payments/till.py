@@ -29,8 +29,9 @@ from holdfast.payments.gateway import Gateways
 from holdfast.payments.gateways.sandbox import SandboxGateway
 from holdfast.payments.models import Method, Payment, PaymentId, Refund
 from holdfast.payments.module import PaymentsModule
-from holdfast.payments.outcomes import Outcomes, PaymentAnswer
+from holdfast.payments.outcomes import Outcomes
 from holdfast.payments.payable import Arrived, Due, Effect, HoldLapsedMeanwhile, Mismatch, Payables, Settled, Standing, TooLate
+from holdfast.payments.settling import PaymentAnswer
 
 SECRET = "a secret between the sandbox and us"
 SOLD = "sold"
@@ -105,6 +106,10 @@ class LockedThings:
 
     payable: ThingPayable
     ids: Sequence[UUID]
+
+    @property
+    def ready(self) -> Sequence[UUID]:
+        return self.ids
 
     async def amounts_due(self, tx: Tx) -> Mapping[UUID, Due | Refusal]:
         return {

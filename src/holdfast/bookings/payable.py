@@ -60,6 +60,10 @@ class LockedBookings:
     lines: Mapping[HoldId, Sequence[MovedLine]]
     pools: Mapping[PoolId, Pool]
 
+    @property
+    def ready(self) -> frozenset[UUID]:
+        return frozenset(b.id for b in self.bookings.values() if b.status is BookingState.PENDING and b.hold_id in self.live)
+
     async def amounts_due(self, tx: Tx) -> Mapping[UUID, Due | Refusal]:
         """Fare and fee of each booking that can be paid now, else why not."""
         # Judged anew: what the statement said that locked them may be as old as its wait.

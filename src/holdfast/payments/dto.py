@@ -7,8 +7,8 @@ from msgspec import Meta, Struct
 
 from holdfast.common.money import Amount, JsonAmount
 from holdfast.payments.models import Method, Refund
-from holdfast.payments.outcomes import PaymentAnswer
 from holdfast.payments.payable import Payables
+from holdfast.payments.settling import PaymentAnswer
 from holdfast.payments.states import PaymentState, RefundReason, RefundState, Settlement
 
 MethodWord = Literal[

@@ -7,22 +7,21 @@ which may be called with the same word as often as it comes, in any order.
 from datetime import timedelta
 
 import structlog
-from msgspec import Struct
 
-from holdfast import audit, events, idempotency, ledger
+from holdfast import audit, events, idempotency
 from holdfast.audit import Deed
 from holdfast.common.actor import SYSTEM
 from holdfast.common.errors import Overloaded
 from holdfast.common.money import Amount
 from holdfast.database import Database, Tx, retried
 from holdfast.idempotency import RequestKey
-from holdfast.ledger import FEES, REFUNDS_DUE, Account, Entry, Purpose, Transaction
 from holdfast.payments import refunds, repository
-from holdfast.payments.events import PaymentFailed, PaymentSucceeded
+from holdfast.payments.events import PaymentFailed
 from holdfast.payments.gateway import Captured, Declined, DeclineReason, Outcome, Pending, Unknown
-from holdfast.payments.models import Payment, PaymentId, Refund, RefundId
-from holdfast.payments.payable import Arrived, HoldLapsedMeanwhile, Locked, Mismatch, Payables, Settled, Standing, TooLate
-from holdfast.payments.repository import NewRefund
+from holdfast.payments.models import Payment, PaymentId, RefundId
+from holdfast.payments.payable import HoldLapsedMeanwhile, Locked, Mismatch, Payables, Settled, TooLate
+from holdfast.payments.repository import Capture, NewRefund
+from holdfast.payments.settling import PaymentAnswer, SettlingDesk, arrived, facts, settle
 from holdfast.payments.states import PAYMENT, PaymentState, RefundReason, Settlement
 
 ASK_IN_MIN = timedelta(seconds=1)
@@ -38,27 +37,27 @@ _REFUNDED_BECAUSE = {
 }
 
 
-class PaymentAnswer(Struct, frozen=True):
-    """A payment with what it paid for and what went back of it: what is answered, and kept under the key of its request."""
-
-    payment: Payment
-    standing: Standing | None = None
-    refunds: tuple[Refund, ...] = ()
-
-
 class Outcomes:
     """Applies outcomes of payments, each in one transaction with all that follows from it."""
 
     def __init__(self, database: Database, payables: Payables) -> None:
         self._database = database
         self._payables = payables
+        self._together = SettlingDesk(database, payables)
 
-    @retried
     async def apply(self, payment_id: PaymentId, outcome: Outcome) -> PaymentAnswer | None:
         """Make an outcome true: the effect on what was paid for, the payment, the ledger, the audit log, the event, the kept answer.
 
         Returns how the payment stands then; None where it is none of ours. Raises Overloaded: it is then asked for again.
         """
+        if isinstance(outcome, Captured):
+            settled = await self._together.settle(payment_id, outcome)
+            if settled is not None:
+                return settled
+        return await self._apply_alone(payment_id, outcome)
+
+    @retried
+    async def _apply_alone(self, payment_id: PaymentId, outcome: Outcome) -> PaymentAnswer | None:
         for _ in range(LAPSES_MAX):
             try:
                 async with self._database.transaction() as tx:
@@ -97,13 +96,8 @@ class Outcomes:
 
     async def _settle(self, tx: Tx, locked: Locked, payment: Payment, outcome: Captured) -> Payment:
         settlement = await _effect(tx, locked, payment, outcome.amount)
-        settled = await repository.settle(tx, payment.id, settlement, outcome.amount, outcome.reference)
-        assert settled is not None
-        assert settled.captured_at is not None
-        await ledger.post(tx, [Transaction(settled.id, Purpose.CAPTURE, settled.captured_at, _entries(settled, outcome.amount))])
-        await audit.record(tx, [Deed(SYSTEM, "payment.captured", settled.id, before=_facts(payment), after=_facts(settled))])
+        (settled,) = await settle(tx, [payment], [Capture(payment.id, settlement, outcome.amount, outcome.reference)])
         if settled.is_kept:
-            await events.publish(tx, [_succeeded(settled)])
             return settled
         log.warning("payment_not_kept", payment_id=str(settled.id), settlement=settlement.value)
         back = NewRefund(
@@ -119,7 +113,7 @@ async def _effect(tx: Tx, locked: Locked, payment: Payment, amount: Amount) -> S
     others = (await repository.of_payables(tx, payment.payable_kind, [payment.payable_id]))[payment.payable_id]
     if others.kept is not None:
         return Settlement.ALREADY_PAID
-    effects = await locked.captured(tx, [_arrived(payment)])
+    effects = await locked.captured(tx, [arrived(payment)])
     match effects[payment.id]:
         case Settled():
             return Settlement.KEPT
@@ -130,10 +124,10 @@ async def _effect(tx: Tx, locked: Locked, payment: Payment, amount: Amount) -> S
 
 
 async def _fail(tx: Tx, locked: Locked, payment: Payment, outcome: Declined) -> Payment:
-    await locked.failed(tx, [_arrived(payment)])
+    await locked.failed(tx, [arrived(payment)])
     failed = await repository.fail(tx, payment.id, outcome.reason, outcome.reference)
     assert failed is not None
-    await audit.record(tx, [Deed(SYSTEM, "payment.failed", failed.id, before=_facts(payment), after=_facts(failed))])
+    await audit.record(tx, [Deed(SYSTEM, "payment.failed", failed.id, before=facts(payment), after=facts(failed))])
     await events.publish(
         tx,
         [
@@ -166,38 +160,4 @@ async def _leave_undecided(tx: Tx, payment: Payment, outcome: Pending | Unknown)
         next_action=outcome.next_action if isinstance(outcome, Pending) else None,
         reference=outcome.reference if isinstance(outcome, Pending) else None,
         ask_in=min(ASK_IN_MIN * 2 ** min(payment.asks, 10), ASK_IN_MAX),
-    )
-
-
-def _arrived(payment: Payment) -> Arrived:
-    return Arrived(payment.id, payment.payable_id, payment.payer_id, payment.total)
-
-
-def _entries(payment: Payment, amount: Amount) -> tuple[Entry, ...]:
-    paid = Entry(Account.gateway(payment.gateway), -amount)
-    if not payment.is_kept:
-        return (paid, Entry(REFUNDS_DUE, amount))
-    earned = Entry(Account.payee(payment.payee_id), Amount(payment.currency, payment.fare_amount))
-    return (paid, earned, Entry(FEES, Amount(payment.currency, payment.service_fee)))
-
-
-def _facts(payment: Payment) -> dict[str, object]:
-    return {
-        "status": payment.status.value,
-        "settlement": payment.settlement.value if payment.settlement else None,
-        "amount": payment.captured_amount or payment.total_amount,
-        "currency": payment.captured_currency or payment.currency,
-        "decline_reason": DeclineReason.of(payment.decline_reason).value if payment.decline_reason is not None else None,
-    }
-
-
-def _succeeded(payment: Payment) -> PaymentSucceeded:
-    return PaymentSucceeded(
-        version=payment.version,
-        payment_id=payment.id,
-        payable_kind=payment.payable_kind,
-        payable_id=payment.payable_id,
-        payer_id=payment.payer_id,
-        payee_id=payment.payee_id,
-        amount=payment.total,
     )

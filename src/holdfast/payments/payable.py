@@ -4,7 +4,7 @@ Payments sit below what they pay for. They open the transaction of an outcome an
 its effect (a confirmed booking, a filled wallet) are one commit.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Protocol
@@ -73,6 +73,11 @@ class Locked(Protocol):
 
     Ids that name nothing are not in an answer.
     """
+
+    @property
+    def ready(self) -> Collection[UUID]:
+        """Those on which money has its effect with what is locked now: ``captured`` locks nothing more for them."""
+        ...
 
     async def amounts_due(self, tx: Tx) -> Mapping[UUID, Due | Refusal]:
         """What is to be paid for each, or why it cannot be paid now."""

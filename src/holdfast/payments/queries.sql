@@ -56,13 +56,15 @@ SELECT p.currency, sum(p.captured_amount)::bigint AS captured, sum(coalesce(r.am
  GROUP BY p.currency ORDER BY p.currency;
 
 -- name: settle
--- The gateway has the money. Captured is the only final word, so it is heard on a payment that failed before, too.
-UPDATE payments
-   SET status = 'SUCCESS', settlement = :settlement, captured_amount = :amount, captured_currency = :currency,
-       captured_at = business_now(), gateway_reference = :reference, decline_reason = NULL, next_action = NULL, unknown_since = NULL,
+-- The gateway has the money of a set of payments. Captured is the only final word, so it is heard on one that failed before, too.
+UPDATE payments p
+   SET status = 'SUCCESS', settlement = c.settlement, captured_amount = c.amount, captured_currency = c.currency,
+       captured_at = business_now(), gateway_reference = c.reference, decline_reason = NULL, next_action = NULL, unknown_since = NULL,
        version = version + 1
- WHERE id = :id AND status = ANY(:sources)
-RETURNING *;
+  FROM unnest(:ids::uuid[], :settlements::text[], :amounts::bigint[], :currencies::text[], :references::text[])
+       AS c (payment_id, settlement, amount, currency, reference)
+ WHERE p.id = c.payment_id AND status = ANY(:sources)
+RETURNING p.*;
 
 -- name: fail
 -- The gateway said no, or never heard of it.

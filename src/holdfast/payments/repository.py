@@ -22,6 +22,15 @@ DATABASE_AWAY = (Overloaded, ConnectionLost, OutcomeUnknown, psycopg.Operational
 """What keeps an outcome from being written down just now. It is asked for again; anything else is a fault of ours."""
 
 
+class Capture(Struct, frozen=True):
+    """What a gateway has taken for a payment, and what becomes of it."""
+
+    id: PaymentId
+    settlement: Settlement
+    amount: Amount
+    reference: str
+
+
 class NewRefund(Struct, frozen=True):
     """A refund to be written: how much of the fare and of the fee of a payment goes back."""
 
@@ -100,6 +109,10 @@ async def get(tx: Tx, payment_id: PaymentId) -> Payment | None:
     return await tx.first(SQL.get, Payment, ids=[payment_id])
 
 
+async def get_all(tx: Tx, ids: Sequence[PaymentId]) -> dict[PaymentId, Payment]:
+    return {payment.id: payment for payment in await tx.all(SQL.get, Payment, ids=list(ids))}
+
+
 async def of_payables(tx: Tx, kind: str, payable_ids: Sequence[UUID]) -> Mapping[UUID, PaidFor]:
     found: dict[UUID, list[Payment]] = {payable_id: [] for payable_id in payable_ids}
     for payment in await tx.all(SQL.of_payables, Payment, kind=kind, payable_ids=list(payable_ids)):
@@ -141,17 +154,19 @@ async def takings(tx: Tx, kind: str, payable_ids: Sequence[UUID]) -> list[Taking
     return await tx.all(SQL.takings, Takings, kind=kind, payable_ids=list(payable_ids))
 
 
-async def settle(tx: Tx, payment_id: PaymentId, settlement: Settlement, amount: Amount, reference: str) -> Payment | None:
-    return await tx.first(
+async def settle(tx: Tx, captures: Sequence[Capture]) -> dict[PaymentId, Payment]:
+    """The payments that moved; one whose state has no such move is left as it is."""
+    settled = await tx.all(
         SQL.settle,
         Payment,
-        id=payment_id,
-        settlement=settlement.value,
-        amount=amount.minor,
-        currency=amount.currency,
-        reference=reference,
+        ids=[capture.id for capture in captures],
+        settlements=[capture.settlement.value for capture in captures],
+        amounts=[capture.amount.minor for capture in captures],
+        currencies=[capture.amount.currency for capture in captures],
+        references=[capture.reference for capture in captures],
         sources=_sources(PaymentState.SUCCESS),
     )
+    return {payment.id: payment for payment in settled}
 
 
 async def fail(tx: Tx, payment_id: PaymentId, reason: str, reference: str | None) -> Payment | None:

@@ -23,8 +23,9 @@ from holdfast.payments.errors import MethodNotTaken, PaymentRunning, PaymentUnkn
 from holdfast.payments.events import PaymentInitiated
 from holdfast.payments.gateway import Gateway, Gateways, Outcome, Unknown
 from holdfast.payments.models import Method, Payment, PaymentId
-from holdfast.payments.outcomes import Outcomes, PaymentAnswer
+from holdfast.payments.outcomes import Outcomes
 from holdfast.payments.payable import Due, Payables, PayableUnknown
+from holdfast.payments.settling import PaymentAnswer
 from holdfast.payments.states import PaymentState
 
 ANSWER_WITHIN = timedelta(seconds=15)

@@ -20,9 +20,11 @@ from holdfast.app.bench.figures import percentile
 from holdfast.app.settings import load_settings
 from holdfast.app.wiring import CURRENCY
 from holdfast.bookings import module as bookings_module
+from holdfast.bookings.desk import HoldLimits
 from holdfast.bookings.models import PAYABLE_KIND
 from holdfast.cache import Marks, RedisLink
 from holdfast.common.actor import Actor, Role
+from holdfast.common.batching import SIZE_MAX
 from holdfast.common.errors import Refusal
 from holdfast.common.money import Amount
 from holdfast.config import Settings
@@ -86,6 +88,7 @@ class RoomKind:
     """Rooms for fourteen nights, whose pools are known by number: what a hotel will be, as far as the core is concerned."""
 
     name = ROOM_KIND
+    is_uniform = False
 
     def __init__(self, lifetime: timedelta) -> None:
         self._lifetime = lifetime
@@ -121,15 +124,21 @@ class Core:
         fee = Amount(CURRENCY, settings.service_fee_piastres)
         sessions = sessions_module.build(self._sales, inventory, hold_lifetime=settings.hold_lifetime, service_fee=fee)
         kinds = Kinds(sessions.kind, RoomKind(settings.hold_lifetime))
+        limits = HoldLimits(settings.live_holds_max, settings.unpaid_holds_max)
         bookings = bookings_module.build(
-            self._sales, self._desk_database, inventory, kinds, Marks(self._redis), live_holds_max=settings.live_holds_max
+            self._sales,
+            self._desk_database,
+            inventory,
+            kinds,
+            Marks(self._redis),
+            limits=limits,
         )
         inventory.owner = bookings.hold_owner
         payables = Payables()
         payables.add(PAYABLE_KIND, bookings.payable)
         self.bookings = bookings.service
         self.outcomes = Outcomes(self._sales, payables)
-        self.settlers = self._sales.transactions_max
+        self.settlers = 2 * SIZE_MAX
 
     async def close(self) -> None:
         await self._redis.close()
