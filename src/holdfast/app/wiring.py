@@ -46,6 +46,9 @@ from holdfast.sessions import module as sessions_module
 from holdfast.stations import module as stations_module
 from holdfast.users import module as users_module
 from holdfast.vault import PersonalVault, Vault
+from holdfast.waiting import module as waiting_module
+from holdfast.waiting.owners import SessionOwners
+from holdfast.waiting.tickets import Tickets
 
 CURRENCY = "EGP"
 
@@ -115,7 +118,14 @@ def build_program(settings: Settings) -> Program:
     )
     kinds = Kinds(sessions.kind)
 
-    bookings = bookings_module.build(sales, desk_database, inventory, kinds, marks, live_holds_max=settings.live_holds_max)
+    waiting = waiting_module.build(
+        database,
+        Tickets(settings.token_key.get_secret_value(), settings.token_key_previous.get_secret_value()),
+        SessionOwners(sessions.service),
+        turn=timedelta(seconds=settings.waiting_turn_seconds),
+        joins_max=settings.waiting_joins_max,
+    )
+    bookings = bookings_module.build(sales, desk_database, inventory, kinds, marks, waiting.gate, live_holds_max=settings.live_holds_max)
     inventory.owner = bookings.hold_owner
     payables.add(PAYABLE_KIND, bookings.payable)
 
@@ -134,7 +144,7 @@ def build_program(settings: Settings) -> Program:
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        async with in_background([auth.follow, realtime.run]):
+        async with in_background([auth.follow, realtime.run, waiting.run]):
             try:
                 yield
             finally:
@@ -152,6 +162,7 @@ def build_program(settings: Settings) -> Program:
             routes.router,
             drivers.router,
             sessions.router,
+            waiting.router,
             bookings.router,
             payouts.router,
             reports.router,
@@ -164,7 +175,7 @@ def build_program(settings: Settings) -> Program:
         sockets=realtime.app,
         consumers=[notifications.consumer],
         followers=[stations.follower, routes.follower, sessions.follower, bookings.calling_off, bookings.show_holds],
-        loops=[bookings.expiry.run, payments.reconciler.run],
+        loops=[bookings.expiry.run, payments.reconciler.run, waiting.run],
         jobs=[*auth.jobs, *payments.jobs],
         gateways=payments.gateways,
         close=close,

@@ -14,6 +14,7 @@ from holdfast.common.guards import provided, refusals, requires, tagged
 from holdfast.common.paging import PageRequest, PageView
 from holdfast.idempotency import IdempotencyKey
 from holdfast.idempotency.errors import KeyUsedForAnother, StillRunning
+from holdfast.resources.gate import NotAdmitted
 from holdfast.sessions.errors import SessionCancelledAlready, SessionClosedAlready, SessionUnknown, SoldOut
 from holdfast.sessions.kind import SESSION_KIND
 
@@ -26,7 +27,14 @@ class BookingController(Controller):
         "/hold",
         guards=[requires()],
         responses=refusals(
-            SessionUnknown, SoldOut, SessionClosedAlready, SessionCancelledAlready, TooManyLiveHolds, KeyUsedForAnother, StillRunning
+            SessionUnknown,
+            SoldOut,
+            SessionClosedAlready,
+            SessionCancelledAlready,
+            NotAdmitted,
+            TooManyLiveHolds,
+            KeyUsedForAnother,
+            StillRunning,
         ),
     )
     async def hold(

@@ -14,6 +14,7 @@ from holdfast.bookings.service import BookingService
 from holdfast.cache import Marks
 from holdfast.database import Database
 from holdfast.inventory import Inventory
+from holdfast.resources.gate import Gate
 from holdfast.resources.kind import Kinds
 
 
@@ -29,11 +30,11 @@ class BookingsModule:
 
 
 def build(
-    database: Database, desk_database: Database, inventory: Inventory, kinds: Kinds, marks: Marks, *, live_holds_max: int
+    database: Database, desk_database: Database, inventory: Inventory, kinds: Kinds, marks: Marks, gate: Gate, *, live_holds_max: int
 ) -> BookingsModule:
     """``desk_database`` has connections that nobody but the desk waits for."""
     lifecycle = Lifecycle(inventory, kinds)
-    desk = Desk(desk_database, inventory, kinds, SoldOutMemo(marks), live_holds_max=live_holds_max)
+    desk = Desk(desk_database, inventory, kinds, SoldOutMemo(marks), gate, live_holds_max=live_holds_max)
     service = BookingService(database, inventory, desk, lifecycle)
     return BookingsModule(
         service=service,
