@@ -7,6 +7,7 @@ from uuid import uuid4
 from sqlalchemy import text
 
 from holdfast.bookings import module as bookings_module
+from holdfast.bookings.desk import HoldLimits
 from holdfast.bookings.models import Booking, BookingId, HeldBooking
 from holdfast.cache import Marks, RedisLink
 from holdfast.common.actor import Actor, Role, UserId
@@ -56,8 +57,8 @@ class Shop:
             self.inventory,
             kinds,
             Marks(self.redis),
-            self.waiting.gate,
-            live_holds_max=live_holds_max,
+            limits=HoldLimits(live_holds_max),
+            gate=self.waiting.gate,
         )
         self.inventory.owner = self.bookings.hold_owner
         self.route_id, self.station_id = RouteId.new(), StationId.new()

@@ -221,7 +221,8 @@ async def test_many_rooms_move_together(line: Line) -> None:
     lines = [line, *[Line(line.shop, await line.shop.session(), line.move_time) for _ in range(60)]]
     for each in lines:
         await each.open(inside_max=1)
-    await asyncio.gather(*(each.people(2) for each in lines))
+    for person in [await line.shop.person(), await line.shop.person()]:
+        await asyncio.gather(*(each.join(person) for each in lines))
     line.move_time(A_MOMENT)
     assert await line.shop.waiting.admission.admit_due() == 61
     assert [await each.admitted() for each in lines] == [[1]] * 61

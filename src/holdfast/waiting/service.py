@@ -49,6 +49,8 @@ class WaitingService:
         self._sight = sight
         self._tickets = tickets
         self._joins_max = joins_max
+        # Many rooms at once share some of the connections; the others are for whoever admits and for all else.
+        self._turns = asyncio.Semaphore(max(1, database.transactions_max // 2))
         # One batch at a time: with two, the later one could be numbered first.
         self._joins: Batcher[JoinRequest, Joined] = Batcher(self._join_all, in_flight_max=1)
 
@@ -141,7 +143,7 @@ class WaitingService:
     @retried
     async def _join_room(self, kind: str, owner_id: UUID, user_ids: Sequence[UserId]) -> dict[UserId, Joined | Refusal]:
         """Numbers in the order of the people, for those who have none that counts."""
-        async with self._database.transaction() as tx:
+        async with self._turns, self._database.transaction() as tx:
             room = await repository.room(tx, kind, owner_id)
             if room is None or room.state is RoomState.OFF:
                 raise NoWaitingRoom

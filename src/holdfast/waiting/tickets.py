@@ -5,7 +5,6 @@ Whoever shows one is told their place without a look into the database. It prove
 
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error as NotBase64
 from uuid import UUID
 
 from holdfast.vault import derived_key
@@ -22,22 +21,22 @@ class Tickets:
         self._keys = [derived_key(each, "waiting/tickets") for each in (secret, previous) if each]
 
     def sign(self, owner_id: UUID, user_id: UUID, number: int) -> str:
-        written = number.to_bytes(_NUMBER_BYTES, "big")
-        return urlsafe_b64encode(written + _mac(self._keys[0], owner_id, user_id, written)).decode()
+        return _signed(self._keys[0], owner_id, user_id, number)
 
     def read(self, ticket: str, owner_id: UUID, user_id: UUID) -> int | None:
         """The number; None where it is not a ticket of this person for this room."""
-        if len(ticket) != TICKET_LENGTH:
+        if len(ticket) != TICKET_LENGTH or not ticket.isascii():
             return None
         try:
-            signed = urlsafe_b64decode(ticket)
-        except (ValueError, NotBase64):
+            number = int.from_bytes(urlsafe_b64decode(ticket)[:_NUMBER_BYTES], "big")
+        except ValueError:
             return None
-        written, mac = signed[:_NUMBER_BYTES], signed[_NUMBER_BYTES:]
-        if not any(hmac.compare_digest(mac, _mac(key, owner_id, user_id, written)) for key in self._keys):
+        if not any(hmac.compare_digest(ticket, _signed(key, owner_id, user_id, number)) for key in self._keys):
             return None
-        return int.from_bytes(written, "big")
+        return number
 
 
-def _mac(key: bytes, owner_id: UUID, user_id: UUID, written: bytes) -> bytes:
-    return hmac.digest(key, owner_id.bytes + user_id.bytes + written, "sha256")[:_MAC_BYTES]
+def _signed(key: bytes, owner_id: UUID, user_id: UUID, number: int) -> str:
+    written = number.to_bytes(_NUMBER_BYTES, "big")
+    mac = hmac.digest(key, owner_id.bytes + user_id.bytes + written, "sha256")[:_MAC_BYTES]
+    return urlsafe_b64encode(written + mac).decode()
