@@ -72,7 +72,7 @@ class Sight:
         if room.state is not RoomState.OPEN:
             return None
         pace = self._pace(room)
-        return ceil((number - room.admitted_up_to) / pace) if pace > 0 else None
+        return ceil(max(0, number - room.admitted_up_to) / pace) if pace > 0 else None
 
     def _pace(self, room: Room) -> float:
         """People a second."""
