@@ -28,7 +28,7 @@ def upgrade() -> None:
             CONSTRAINT waiting_rooms_admitted_up_to CHECK (admitted_up_to >= 0)
         ) WITH (fillfactor = 50)
     """)
-    # Each process looks at the open ones four times a second.
+    # Each process looks at the open ones all the time.
     op.execute("CREATE INDEX waiting_rooms_open_idx ON waiting_rooms (owner_id) WHERE state IN ('OPEN', 'SOLD_OUT')")
     op.execute("GRANT SELECT, INSERT, UPDATE ON waiting_rooms TO holdfast_app")
 

@@ -4,11 +4,14 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from psycopg import errors as pg_errors
+from sqlalchemy import text
 from tests.shop import TURN, MoveTime, Shop, fresh_key
 from tests.waiting.conftest import Line
 
 from holdfast.bookings.models import HeldBooking
 from holdfast.common.actor import Actor, Role
+from holdfast.database import Database
 from holdfast.resources.gate import NotAdmitted
 from holdfast.sessions.errors import SessionClosedAlready, SoldOut
 from holdfast.waiting.states import PlaceState
@@ -105,6 +108,17 @@ async def test_a_session_that_closed_says_so_once_its_line_has_ended(line: Line)
     await line.admit()
     await line.see()
     with pytest.raises(SessionClosedAlready):
+        await line.shop.hold(person, line.session)
+
+
+async def test_owners_without_a_room_cost_no_statement(line: Line, owner: Database) -> None:
+    """Without the table of places every question about a place would fail."""
+    await line.open()
+    async with owner.transaction() as tx:
+        await tx.run(text("ALTER TABLE waiting_places RENAME TO elsewhere"))
+    session, person = await line.shop.session(), await line.shop.person()
+    assert isinstance(await line.shop.hold(person, session), HeldBooking)
+    with pytest.raises(pg_errors.UndefinedTable):
         await line.shop.hold(person, line.session)
 
 

@@ -21,6 +21,8 @@ from holdfast.waiting.repository import Admitted, Step
 from holdfast.waiting.sight import Sight
 
 POLL_S = 0.25
+IDLE_WAIT_S = 0.5
+"""Where there is no room at all: often enough for the gate never to have to look itself (``AGE_S_MAX`` in ``sight.py``)."""
 FAILURE_WAIT_S = 1.0
 ROOMS_MAX = 50
 
@@ -46,7 +48,7 @@ class Admission:
             except (psycopg.OperationalError, ConnectionLost, OutcomeUnknown, Overloaded) as error:
                 log.warning("admission_waits", reason=type(error).__name__)
                 await asyncio.sleep(FAILURE_WAIT_S)
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(POLL_S if self._sight.has_any() else IDLE_WAIT_S)
 
     async def admit_due(self) -> int:
         """Move every room that is due once; returns how many moved."""

@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 
 class Sight:
-    """Every room that guards its owner. The waiting loop reads them anew four times a second; where it does not run, ``look`` does."""
+    """Every room that guards its owner. The loop of ``admission.py`` reads them anew all the time; where it does not run, ``look`` does."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
