@@ -21,6 +21,7 @@ from holdfast.database import Query, Tx
 from holdfast.idempotency import KeyedRequest, New, RequestKey, Standing
 from holdfast.inventory import repository as inventory
 from holdfast.users import repository as users
+from holdfast.waiting import repository as waiting
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,15 @@ CONTROLS: dict[str, Callable[[], Control]] = {
     "auth.without_grace": lambda: Control(attributes=[(auth_service, "REUSE_GRACE", timedelta(0))]),
     # Somebody signs in while nobody keeps the role from changing.
     "users.without_holding_still": lambda: Control(edits=[(users.SQL.share, "FOR SHARE", "")]),
+    # Two who join at once read the same last number.
+    "waiting.without_counter_lock": lambda: Control(
+        edits=[(waiting.SQL.lock_counter, "FOR NO KEY UPDATE", "")],
+        ddl=["ALTER TABLE waiting_places DROP CONSTRAINT waiting_places_number_key"],
+    ),
+    # Two who admit at once both take the next numbers.
+    "waiting.without_room_lock": lambda: Control(edits=[(waiting.SQL.lock_due, "FOR NO KEY UPDATE OF r SKIP LOCKED", "")]),
+    # Two holds at once both find the turn unused.
+    "waiting.without_turn_lock": lambda: Control(edits=[(waiting.SQL.lock_turns, "FOR NO KEY UPDATE OF w", "")]),
     # Holds are not locked, so whoever ends one does not exclude whoever pays for it.
     "inventory.without_hold_lock": lambda: Control(
         edits=[(inventory.SQL.lock_holds, "FOR UPDATE", ""), (bookings.SQL.lock, "FOR NO KEY UPDATE", "")],

@@ -25,9 +25,14 @@ from holdfast.sessions import module as sessions_module
 from holdfast.sessions.kind import SESSION_KIND
 from holdfast.sessions.models import Session, SessionId
 from holdfast.stations.models import StationId
+from holdfast.waiting import module as waiting_module
+from holdfast.waiting.owners import SessionOwners
+from holdfast.waiting.tickets import Tickets
 
 FARE = 1000
 FEE = 100
+TURN = timedelta(minutes=5)
+JOINS_MAX = 3
 
 
 def fresh_key() -> IdempotencyKey:
@@ -43,8 +48,17 @@ class Shop:
         self.sessions = sessions_module.build(database, self.inventory, hold_lifetime=timedelta(minutes=5), service_fee=egp(1))
         kinds = Kinds(self.sessions.kind)
         self.redis = RedisLink(redis_url)
+        self.waiting = waiting_module.build(
+            database, Tickets("a secret of tests"), SessionOwners(self.sessions.service), turn=TURN, joins_max=JOINS_MAX
+        )
         self.bookings = bookings_module.build(
-            database, desk_database or database, self.inventory, kinds, Marks(self.redis), limits=HoldLimits(live_holds_max)
+            database,
+            desk_database or database,
+            self.inventory,
+            kinds,
+            Marks(self.redis),
+            limits=HoldLimits(live_holds_max),
+            gate=self.waiting.gate,
         )
         self.inventory.owner = self.bookings.hold_owner
         self.route_id, self.station_id = RouteId.new(), StationId.new()

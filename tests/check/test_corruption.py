@@ -21,6 +21,8 @@ APPROVED = "(SELECT min(id::text)::uuid FROM driver_payouts WHERE status = 'APPR
 KEY = "INSERT INTO idempotency_keys (actor_id, key, fingerprint, result_id)"
 EVENT = "INSERT INTO events (id, name, subject_kind, subject_id, version, body)"
 JOB = "INSERT INTO procrastinate_jobs (queue_name, task_name, status, scheduled_at)"
+LINE = "(SELECT min(owner_id::text)::uuid FROM waiting_rooms)"
+LAST = f"(SELECT last_number FROM waiting_counters WHERE owner_id = {LINE})"
 NOBODY = "'00000000-0000-7000-8000-000000000001'"
 
 
@@ -181,7 +183,7 @@ DAMAGES = [
     ),
     Damage("i8_items", f"UPDATE booking_items SET amount = amount - 1 WHERE booking_id = {CONFIRMED}"),
     Damage("i8_items", f"DELETE FROM booking_items WHERE booking_id = {PENDING}", follows=("i2_held",)),
-    Damage("i8_items", f"UPDATE bookings SET owner_id = {NOBODY} WHERE id = {CONFIRMED}"),
+    Damage("i8_items", f"UPDATE bookings SET owner_id = {NOBODY} WHERE id = {CONFIRMED}", follows=("i15_turns",)),
     Damage(
         "i9_states",
         f"{without('bookings', 'ended', 'reason')}; UPDATE bookings SET ended_at = now() WHERE id = {CONFIRMED}",
@@ -244,6 +246,38 @@ DAMAGES = [
         f"{without('driver_payouts', 'four_eyes')}; UPDATE driver_payouts SET approved_by_admin = driver_id WHERE id = {APPROVED}",
     ),
     Damage("i13_payouts", "UPDATE driver_payouts SET paid_by_admin = driver_id WHERE status = 'PAID'"),
+    Damage("i15_numbers", f"DELETE FROM waiting_places WHERE owner_id = {LINE} AND number = {LAST}"),
+    Damage("i15_numbers", f"UPDATE waiting_counters SET last_number = last_number + 1 WHERE owner_id = {LINE}"),
+    Damage("i15_numbers", f"UPDATE waiting_places SET number = number + 1 WHERE owner_id = {LINE} AND number = {LAST}"),
+    Damage(
+        "i15_numbers",
+        f"{without('waiting_places', 'number_key')};"
+        f"UPDATE waiting_places SET number = number - 1 WHERE owner_id = {LINE} AND number = {LAST}",
+    ),
+    Damage(
+        "i15_admitted",
+        f"UPDATE waiting_places SET admitted_at = now(), admitted_until = now() + interval '5 minutes'"
+        f" WHERE owner_id = {LINE} AND number = {LAST}",
+    ),
+    Damage(
+        "i15_admitted",
+        f"UPDATE waiting_places SET admitted_at = NULL, admitted_until = NULL, booking_id = NULL WHERE owner_id = {LINE} AND number = 1",
+    ),
+    Damage(
+        "i15_order",
+        f"UPDATE waiting_places SET admitted_at = admitted_at - interval '1 second' WHERE owner_id = {LINE} AND number = 2",
+    ),
+    Damage("i15_turns", f"UPDATE waiting_places SET booking_id = {NOBODY} WHERE owner_id = {LINE} AND number = 1"),
+    Damage(
+        "i15_turns",
+        f"UPDATE waiting_places SET booking_id = (SELECT booking_id FROM waiting_places WHERE owner_id = {LINE} AND number = 2)"
+        f" WHERE owner_id = {LINE} AND number = 1",
+    ),
+    Damage(
+        "i15_turns",
+        f"UPDATE bookings SET created_at = created_at - interval '1 hour'"
+        f" WHERE id = (SELECT booking_id FROM waiting_places WHERE owner_id = {LINE} AND number = 1)",
+    ),
 ]
 
 

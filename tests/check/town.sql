@@ -129,3 +129,14 @@ SELECT pg_temp.nth(13, row_number() OVER ()), name, kind, id, version, body::jso
         UNION ALL SELECT 'PaymentFailed', 'payment', failed_payment, 2, '{}' FROM b WHERE deed = 'retry') AS happened;
 INSERT INTO event_cursors (consumer, epoch, xid, position)
 SELECT 'bookings.calling_off', epoch, xid, position FROM events ORDER BY epoch DESC, xid DESC, position DESC LIMIT 1;
+
+-- Before each open session whoever booked there had a turn, and three people wait.
+INSERT INTO waiting_rooms (owner_id, owner_kind, state, per_second, inside_max, admitted_up_to)
+SELECT session, 'session', 'OPEN', 100, 500, count(*) FROM b WHERE session_status = 'ACTIVE' GROUP BY session;
+INSERT INTO waiting_counters (owner_id, last_number) SELECT owner_id, admitted_up_to + 3 FROM waiting_rooms;
+INSERT INTO waiting_places (owner_id, user_id, number, joined_at, admitted_at, admitted_until, booking_id)
+SELECT session, customer, row_number() OVER (PARTITION BY session ORDER BY n), now() - interval '2 hours', now() - interval '61 minutes',
+       now() - interval '56 minutes', id
+  FROM b WHERE session_status = 'ACTIVE';
+INSERT INTO waiting_places (owner_id, user_id, number)
+SELECT owner_id, pg_temp.nth(16, i), admitted_up_to + i FROM waiting_rooms, generate_series(1, 3) AS i;

@@ -48,6 +48,9 @@ from holdfast.sessions import module as sessions_module
 from holdfast.stations import module as stations_module
 from holdfast.users import module as users_module
 from holdfast.vault import PersonalVault, Vault
+from holdfast.waiting import module as waiting_module
+from holdfast.waiting.owners import SessionOwners
+from holdfast.waiting.tickets import Tickets
 
 CURRENCY = "EGP"
 
@@ -117,8 +120,21 @@ def build_program(settings: Settings) -> Program:
     )
     kinds = Kinds(sessions.kind)
 
+    waiting = waiting_module.build(
+        database,
+        Tickets(settings.token_key.get_secret_value(), settings.token_key_previous.get_secret_value()),
+        SessionOwners(sessions.service),
+        turn=timedelta(seconds=settings.waiting_turn_seconds),
+        joins_max=settings.waiting_joins_max,
+    )
     bookings = bookings_module.build(
-        sales, desk_database, inventory, kinds, marks, limits=HoldLimits(settings.live_holds_max, settings.unpaid_holds_max)
+        sales,
+        desk_database,
+        inventory,
+        kinds,
+        marks,
+        limits=HoldLimits(settings.live_holds_max, settings.unpaid_holds_max),
+        gate=waiting.gate,
     )
     inventory.owner = bookings.hold_owner
     payables.add(PAYABLE_KIND, bookings.payable)
@@ -138,7 +154,7 @@ def build_program(settings: Settings) -> Program:
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        async with in_background([auth.follow, realtime.run]):
+        async with in_background([auth.follow, realtime.run, waiting.run]):
             try:
                 yield
             finally:
@@ -156,6 +172,7 @@ def build_program(settings: Settings) -> Program:
             routes.router,
             drivers.router,
             sessions.router,
+            waiting.router,
             bookings.router,
             payouts.router,
             reports.router,
@@ -169,7 +186,7 @@ def build_program(settings: Settings) -> Program:
         sockets=realtime.app,
         consumers=[notifications.consumer],
         followers=[stations.follower, routes.follower, sessions.follower, bookings.calling_off, bookings.show_holds],
-        loops=[bookings.expiry.run, payments.reconciler.run],
+        loops=[bookings.expiry.run, payments.reconciler.run, waiting.run],
         jobs=[*auth.jobs, *payments.jobs],
         gateways=payments.gateways,
         close=close,

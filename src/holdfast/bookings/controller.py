@@ -23,6 +23,7 @@ from holdfast.common.guards import EXPRESS, provided, refusals, requires, tagged
 from holdfast.common.paging import PageRequest, PageView
 from holdfast.idempotency import IdempotencyKey
 from holdfast.idempotency.errors import KeyUsedForAnother, StillRunning
+from holdfast.resources.gate import NotAdmitted
 from holdfast.sessions.errors import SessionCancelledAlready, SessionClosedAlready, SessionUnknown, SoldOut
 from holdfast.sessions.kind import SESSION_KIND
 
@@ -40,6 +41,7 @@ class BookingController(Controller):
             SoldOut,
             SessionClosedAlready,
             SessionCancelledAlready,
+            NotAdmitted,
             TooManyLiveHolds,
             TooManyUnpaidHolds,
             KeyUsedForAnother,

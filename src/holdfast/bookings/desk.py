@@ -28,6 +28,7 @@ from holdfast.database import Database, Tx, retried
 from holdfast.idempotency import IdempotencyKey, KeyedRequest, New, OtherBody, Replay, RequestKey, begin, keep, look_up
 from holdfast.idempotency.errors import KeyUsedForAnother, StillRunning
 from holdfast.inventory import Claim, Hold, HoldId, Inventory, Shortage
+from holdfast.resources.gate import NO_GATE, Gate, Visit
 from holdfast.resources.kind import Kinds, Resolved, Wanted
 
 log = structlog.get_logger()
@@ -55,6 +56,10 @@ class HoldRequest(Struct, frozen=True):
     def keyed(self) -> KeyedRequest:
         return KeyedRequest(self.request_key, self.key.fingerprint, self.booking_id)
 
+    @property
+    def visit(self) -> Visit:
+        return Visit(self.owner_id, self.actor.id, self.booking_id)
+
 
 class HoldLimits(Struct, frozen=True):
     """What one person may hold at a time, and how often they may hold the same and not pay: whoever holds, lets go and holds again keeps
@@ -75,12 +80,15 @@ class HoldLimits(Struct, frozen=True):
 class Desk:
     """Grants holds in the order of arrival, up to 200 in one transaction."""
 
-    def __init__(self, database: Database, inventory: Inventory, kinds: Kinds, sold_out: SoldOutMemo, *, limits: HoldLimits) -> None:
+    def __init__(
+        self, database: Database, inventory: Inventory, kinds: Kinds, sold_out: SoldOutMemo, *, limits: HoldLimits, gate: Gate = NO_GATE
+    ) -> None:
         self._database = database
         self._inventory = inventory
         self._kinds = kinds
         self._sold_out = sold_out
         self._limits = limits
+        self._gate = gate
         # Waiting here has no deadline: parts of a batch must not lose their turn to those that wait for a stuck pool.
         self._turns = asyncio.Semaphore(database.transactions_max)
         self._batcher: Batcher[HoldRequest, HeldBooking] = Batcher(self._answer)
@@ -96,6 +104,7 @@ class Desk:
     async def _answer(self, requests: Sequence[HoldRequest]) -> Sequence[Answer]:
         """One answer for each request. What cannot be had together is tried again apart, so that only the stuck ones fail."""
         remembered = await self._sold_out.recall({request.owner_id for request in requests})
+        await self._gate.look()
         try:
             return await self._in_turn(requests, remembered)
         except (Overloaded, StillRunning, pg_errors.Error) as error:
@@ -179,6 +188,10 @@ class Desk:
             for request in requests
             if request.owner_id in remembered
         }
+        guarded = [r for r in requests if r.booking_id not in judged and self._gate.guards(r.owner_id)]
+        if guarded:
+            turned_away = await self._gate.judge(tx, [request.visit for request in guarded])
+            judged |= {r.booking_id: turned_away[r.booking_id] for r in guarded if r.booking_id in turned_away}
         open_requests = [request for request in requests if request.booking_id not in judged]
         resolved = await self._resolve(tx, open_requests)
         live, unpaid = await self._count_holds(tx, open_requests)
@@ -196,6 +209,8 @@ class Desk:
         if wanted:
             priced = {r.booking_id: found for r in wanted if isinstance(found := resolved[r.booking_id], Resolved)}
             judged |= await self._claim(tx, wanted, priced, shortages)
+            if let_in := [r.visit for r in guarded if isinstance(judged[r.booking_id], HeldBooking)]:
+                await self._gate.use_up(tx, let_in)
         return judged
 
     async def _count_holds(

@@ -14,6 +14,7 @@ from holdfast.bookings.service import BookingService
 from holdfast.cache import Marks
 from holdfast.database import Database
 from holdfast.inventory import Inventory
+from holdfast.resources.gate import NO_GATE, Gate
 from holdfast.resources.kind import Kinds
 
 
@@ -29,11 +30,18 @@ class BookingsModule:
 
 
 def build(
-    database: Database, desk_database: Database, inventory: Inventory, kinds: Kinds, marks: Marks, *, limits: HoldLimits
+    database: Database,
+    desk_database: Database,
+    inventory: Inventory,
+    kinds: Kinds,
+    marks: Marks,
+    *,
+    limits: HoldLimits,
+    gate: Gate = NO_GATE,
 ) -> BookingsModule:
-    """``desk_database`` has connections that nobody but the desk waits for."""
+    """``desk_database`` has connections that nobody but the desk waits for. ``gate`` says who may hold at this moment."""
     lifecycle = Lifecycle(inventory, kinds)
-    desk = Desk(desk_database, inventory, kinds, SoldOutMemo(marks), limits=limits)
+    desk = Desk(desk_database, inventory, kinds, SoldOutMemo(marks), limits=limits, gate=gate)
     service = BookingService(database, inventory, desk, lifecycle)
     return BookingsModule(
         service=service,

@@ -123,6 +123,16 @@ class Settings(BaseSettings):
         300, alias="HOLDFAST_HOLD_SECONDS", ge=1, le=3600, description="How long a seat is held before payment, in seconds."
     )
     live_holds_max: int = Field(3, alias="HOLDFAST_LIVE_HOLDS_MAX", ge=1, le=100, description="Live holds that one person may have.")
+    waiting_turn_seconds: int = Field(
+        300,
+        alias="HOLDFAST_WAITING_TURN_SECONDS",
+        ge=5,
+        le=3600,
+        description="How long somebody who was admitted from a waiting room has to hold, in seconds.",
+    )
+    waiting_joins_max: int = Field(
+        20, alias="HOLDFAST_WAITING_JOINS_MAX", ge=1, le=1000, description="Turns that one person may have in one waiting room."
+    )
     unpaid_holds_max: int = Field(
         5,
         alias="HOLDFAST_UNPAID_HOLDS_MAX",

@@ -9,6 +9,7 @@ from holdfast.bookings.states import BookingState, EndReason
 from holdfast.common.money import JsonAmount
 from holdfast.notifications.models import NotificationType
 from holdfast.sessions.states import SessionState
+from holdfast.waiting.states import RoomState
 
 Name = Annotated[str, Meta(max_length=64)]
 Token = Annotated[str, Meta(min_length=1, max_length=4096)]
@@ -68,8 +69,8 @@ class Message(Struct, frozen=True, kw_only=True, rename="camel"):
     """What every message carries.
 
     ``sequence`` orders the messages of a room, the same in every process. ``version`` orders what they say of one thing: of the
-    seats of a session for ``session.*`` and ``seat.*``, of the booking, payment or notification otherwise. Drop an older version
-    than the one you show. A message can come twice; ``eventId`` and the name say so.
+    seats of a session for ``session.*`` and ``seat.*``, of the waiting room for ``waiting.*``, of the booking, payment or
+    notification otherwise. Drop an older version than the one you show. A message can come twice; ``eventId`` and the name say so.
     """
 
     event_id: str
@@ -164,6 +165,24 @@ class NotificationCreated(Message, frozen=True, kw_only=True, rename="camel"):
 
     notification_id: str
     type: NotificationType
+
+
+class WaitingMoved(Message, frozen=True, kw_only=True, rename="camel"):
+    """``waiting.moved``: how far the line before a session has come, at most once a second. Who has number ``n`` still waits where
+    ``n > admittedUpTo``, and then ``n - admittedUpTo - 1`` people come first.
+    """
+
+    session_id: str
+    state: RoomState
+    admitted_up_to: int
+    waiting: int
+
+
+class WaitingAdmitted(Message, frozen=True, kw_only=True, rename="camel"):
+    """``waiting.admitted``, to the person whose turn has come: hold until ``admittedUntil``."""
+
+    session_id: str
+    admitted_until: datetime
 
 
 class SignInEnded(Struct, frozen=True):

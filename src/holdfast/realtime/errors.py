@@ -4,7 +4,7 @@ from holdfast.common.errors import NotAllowed, NotFound, Refusal
 
 
 class RoomUnknown(NotFound):
-    """There is no such room. Rooms are called session:{{id}}, route:{{id}}, driver:{{id}}, user:{{id}} and admin."""
+    """There is no such room. Rooms are called session:{{id}}, waiting:{{id}}, route:{{id}}, driver:{{id}}, user:{{id}} and admin."""
 
     code = "room_unknown"
 

@@ -23,6 +23,7 @@ from holdfast.realtime.repository import Whereabouts
 from holdfast.sessions.events import SessionCancelled, SessionClosed, SessionFull, SessionReopened, SessionStarted
 from holdfast.sessions.kind import SESSION_KIND
 from holdfast.sessions.models import SessionId
+from holdfast.waiting.events import WaitingRoomMoved
 
 E = TypeVar("E", bound=Event)
 Build = Callable[[E, Occasion], Iterable[Said]]
@@ -56,6 +57,7 @@ SAID.add(BookingExpired, messages.booking_expired)
 SAID.add(BookingCancelled, messages.booking_cancelled)
 SAID.add(PaymentSucceeded, messages.payment_succeeded)
 SAID.add(NotificationCreated, messages.notification_created)
+SAID.add(WaitingRoomMoved, messages.waiting_room_moved)
 
 
 def session_of(event: Event) -> SessionId | None:

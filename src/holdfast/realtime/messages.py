@@ -23,11 +23,12 @@ from holdfast.notifications.events import NotificationCreated
 from holdfast.payments.events import PaymentSucceeded
 from holdfast.realtime import dto
 from holdfast.realtime.repository import Whereabouts
-from holdfast.realtime.rooms import ADMIN_ROOM, driver_room, route_room, session_room, user_room
+from holdfast.realtime.rooms import ADMIN_ROOM, driver_room, route_room, session_room, user_room, waiting_room
 from holdfast.sessions.events import SessionCancelled, SessionClosed, SessionEvent, SessionFull, SessionReopened, SessionStarted
 from holdfast.sessions.kind import SESSION_KIND
 from holdfast.sessions.models import SessionId
 from holdfast.sessions.states import SessionState
+from holdfast.waiting.events import WaitingRoomMoved
 
 STATE_AFTER: Mapping[type[SessionEvent], SessionState] = {
     SessionStarted: SessionState.ACTIVE,
@@ -149,6 +150,24 @@ def payment_succeeded(event: PaymentSucceeded, occasion: Occasion) -> Iterable[S
 def notification_created(event: NotificationCreated, occasion: Occasion) -> Iterable[Said]:
     created = dto.NotificationCreated(**occasion.stamp(event.version), notification_id=str(event.notification_id), type=event.type)
     yield Said("notification.created", (user_room(event.user_id),), created)
+
+
+def waiting_room_moved(event: WaitingRoomMoved, occasion: Occasion) -> Iterable[Said]:
+    """One message for all who wait, and one for all whose turn has come: neither costs more for ten thousand than for one."""
+    if event.kind != SESSION_KIND:
+        return
+    session_id = _session_text(event.owner_id)
+    moved = dto.WaitingMoved(
+        **occasion.stamp(event.version),
+        session_id=session_id,
+        state=event.state,
+        admitted_up_to=event.admitted_up_to,
+        waiting=event.last_number - event.admitted_up_to,
+    )
+    yield Said("waiting.moved", (waiting_room(event.owner_id),), moved)
+    if event.admitted_until is not None:
+        admitted = dto.WaitingAdmitted(**occasion.stamp(event.version), session_id=session_id, admitted_until=event.admitted_until)
+        yield Said("waiting.admitted", tuple(user_room(user_id) for user_id in event.admitted), admitted)
 
 
 def _ended(event: BookingEvent, occasion: Occasion, status: BookingState, reason: EndReason | None, *, was_sold: bool) -> Iterable[Said]:

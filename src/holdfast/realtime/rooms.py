@@ -20,17 +20,19 @@ from holdfast.sessions.models import SessionId
 class RoomKind(StrEnum):
     SESSION = "session"
     ROUTE = "route"
+    WAITING = "waiting"
     DRIVER = "driver"
     USER = "user"
     ADMIN = "admin"
 
 
-PUBLIC = frozenset({RoomKind.SESSION, RoomKind.ROUTE})
+PUBLIC = frozenset({RoomKind.SESSION, RoomKind.ROUTE, RoomKind.WAITING})
 """Anyone may watch these, so they carry counts and states, never people."""
 
 _ID_OF: dict[RoomKind, type[Id]] = {
     RoomKind.SESSION: SessionId,
     RoomKind.ROUTE: RouteId,
+    RoomKind.WAITING: SessionId,
     RoomKind.DRIVER: UserId,
     RoomKind.USER: UserId,
 }
@@ -77,6 +79,11 @@ def session_room(session_id: UUID) -> str:
 @lru_cache(NAMES_MAX)
 def route_room(route_id: RouteId) -> str:
     return f"{RoomKind.ROUTE}:{route_id}"
+
+
+@lru_cache(NAMES_MAX)
+def waiting_room(session_id: UUID) -> str:
+    return f"{RoomKind.WAITING}:{SessionId.of(session_id)}"
 
 
 @lru_cache(NAMES_MAX)

@@ -17,3 +17,11 @@ def test_whoever_leaves_makes_room() -> None:
     for _ in range(10 * SELLING_MAX):
         assert crowd.admits("/api/v1/stations")
         crowd.leave()
+
+
+def test_joining_a_line_is_part_of_selling() -> None:
+    """Whoever is sent away there finds others before them when they come back."""
+    crowd = Crowd()
+    assert all(crowd.admits("/api/v1/sessions/ses_01/waiting-room/join") for _ in range(SELLING_MAX // 2))
+    assert crowd.admits("/api/v1/sessions/ses_01/waiting-room")
+    assert not crowd.admits("/api/v1/sessions/ses_01")

@@ -393,3 +393,33 @@ SELECT id AS payout_id, session_id, status, driver_id, requested_by, approved_by
  WHERE approved_by_admin IN (requested_by, driver_id) OR paid_by_admin IN (requested_by, driver_id)
     OR (status IN ('APPROVED', 'PAID')) <> (approved_by_admin IS NOT NULL) OR (status = 'PAID') <> (paid_at IS NOT NULL)
     OR session_id IN (SELECT session_id FROM driver_payouts WHERE status <> 'REJECTED' GROUP BY session_id HAVING count(*) > 1);
+
+-- name: i15_numbers
+-- A waiting room gives each number once, and each one after those that had their turn belongs to somebody who waits.
+SELECT c.owner_id, r.admitted_up_to, c.last_number, w.waiting, w.greatest, w.places - w.numbers AS twice
+  FROM waiting_counters c
+  JOIN waiting_rooms r ON r.owner_id = c.owner_id
+  CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE number > r.admitted_up_to) AS waiting, coalesce(max(number), 0) AS greatest,
+                             count(*) AS places, count(DISTINCT number) AS numbers
+                        FROM waiting_places WHERE owner_id = c.owner_id) AS w
+ WHERE w.waiting <> c.last_number - r.admitted_up_to OR w.greatest > c.last_number OR w.places <> w.numbers;
+
+-- name: i15_admitted
+-- Nobody is admitted beyond the number that the waiting room has come to, and nobody up to it was passed over.
+SELECT w.owner_id, w.user_id, w.number, w.admitted_at, r.admitted_up_to
+  FROM waiting_places w LEFT JOIN waiting_rooms r ON r.owner_id = w.owner_id
+ WHERE (w.admitted_at IS NOT NULL) IS DISTINCT FROM (w.number <= r.admitted_up_to);
+
+-- name: i15_order
+-- Of two people in one waiting room the one with the smaller number was admitted no later.
+SELECT owner_id, user_id, number, admitted_at, latest_before
+  FROM (SELECT owner_id, user_id, number, admitted_at, max(admitted_at) OVER (PARTITION BY owner_id ORDER BY number) AS latest_before
+          FROM waiting_places WHERE admitted_at IS NOT NULL) AS w
+ WHERE admitted_at < latest_before;
+
+-- name: i15_turns
+-- A turn that was used led to one hold of its own person at its own owner, made after it began.
+SELECT w.owner_id, w.user_id, w.number, w.admitted_at, w.booking_id, b.customer_id, b.owner_id AS booked_of, b.created_at
+  FROM waiting_places w LEFT JOIN bookings b ON b.id = w.booking_id
+ WHERE w.booking_id IS NOT NULL
+   AND (b.id IS NULL OR b.customer_id <> w.user_id OR b.owner_id <> w.owner_id OR b.created_at < w.admitted_at);

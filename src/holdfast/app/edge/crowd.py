@@ -15,6 +15,8 @@ COME_BACK_S: Final = 2
 the overload kept itself alive."""
 
 _SELLING: Final = ("/api/v1/bookings/", "/api/v1/payments/", "/api/v1/webhooks/")
+# Whoever is refused here comes back later, and may find others before them: joining a line is part of selling.
+_WAITING: Final = ("/waiting-room/join", "/waiting-room")
 
 
 class Crowd:
@@ -27,7 +29,7 @@ class Crowd:
 
     def admits(self, path: str) -> bool:
         """Whether one more may come in; it then counts until ``leave``."""
-        if self._under_way >= (SELLING_MAX if path.startswith(_SELLING) else UNDER_WAY_MAX):
+        if self._under_way >= (SELLING_MAX if path.startswith(_SELLING) or path.endswith(_WAITING) else UNDER_WAY_MAX):
             return False
         self._under_way += 1
         return True
