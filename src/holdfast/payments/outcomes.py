@@ -4,6 +4,7 @@ It comes from four sides: the answer of the call, a webhook, the worker that ask
 which may be called with the same word as often as it comes, in any order.
 """
 
+import asyncio
 from datetime import timedelta
 
 import structlog
@@ -44,6 +45,8 @@ class Outcomes:
         self._database = database
         self._payables = payables
         self._together = SettlingDesk(database, payables)
+        # Waiting here has no deadline: what a set left must not lose its turn to the rest of that set.
+        self._turns = asyncio.Semaphore(database.transactions_max)
 
     async def apply(self, payment_id: PaymentId, outcome: Outcome) -> PaymentAnswer | None:
         """Make an outcome true: the effect on what was paid for, the payment, the ledger, the audit log, the event, the kept answer.
@@ -54,7 +57,8 @@ class Outcomes:
             settled = await self._together.settle(payment_id, outcome)
             if settled is not None:
                 return settled
-        return await self._apply_alone(payment_id, outcome)
+        async with self._turns:
+            return await self._apply_alone(payment_id, outcome)
 
     @retried
     async def _apply_alone(self, payment_id: PaymentId, outcome: Outcome) -> PaymentAnswer | None:

@@ -43,7 +43,8 @@ class SettlingDesk:
     def __init__(self, database: Database, payables: Payables) -> None:
         self._database = database
         self._payables = payables
-        self._batcher: Batcher[tuple[PaymentId, Captured], PaymentAnswer | None] = Batcher(self._answer)
+        # One set at a time: two would wait for each other's pools, and sets grow while one runs.
+        self._batcher: Batcher[tuple[PaymentId, Captured], PaymentAnswer | None] = Batcher(self._answer, in_flight_max=1)
 
     async def settle(self, payment_id: PaymentId, outcome: Captured) -> PaymentAnswer | None:
         """The payment with its effect; None where nothing was done about it and it has to go alone."""
