@@ -78,7 +78,9 @@ def test_the_baseline_writes_what_a_hold_writes(site: Site) -> None:
 
 def test_the_baseline_of_nights_writes_what_a_hold_of_nights_writes(world: World) -> None:
     with world.site() as site:
-        rooms = site.open_rooms(2)
+        sessions, rooms = site.open_sessions(20), site.open_rooms(2)
+        assert sessions[-1] < NIGHTS * rooms[0]
+        assert site.open_sessions(1)[0] == NIGHTS * rooms[-1] + NIGHTS
         site.invite(1)
         start = rows(site)
         done = site.core(CoreJob(HoldNights(rooms[0], rooms[0], 1, 1, 1), seconds=0.001))

@@ -6,6 +6,7 @@ import psutil
 from rich.console import Console
 
 from holdfast.app.bench import charts, report
+from holdfast.app.bench.figures import Measured
 from holdfast.app.bench.plan import Plan
 from holdfast.app.bench.scenarios import NOT_YET, SCENARIOS, Scenario
 from holdfast.app.bench.world import open_world
@@ -28,7 +29,14 @@ def bench(plan: Plan, console: Console) -> int:
         console.print(
             f"{world.root} on {machine.file_system}; {plan.rounds} rounds of {plan.seconds:g} s on {plan.connections} connections"
         )
-        measured = [scenario.measure(scenario, world, plan, console.print) for scenario in chosen]
+        measured: list[Measured] = []
+        faults: list[str] = []
+        for scenario in chosen:
+            try:
+                measured.append(scenario.measure(scenario, world, plan, console.print))
+            except Fault as fault:
+                # What was measured before it is worth keeping.
+                faults.append(f"{scenario.name}: {fault}")
     report.show(console, machine, measured)
     for name, reason in NOT_YET.items():
         console.print(f"{name}: not measured, {reason}.")
@@ -37,7 +45,9 @@ def bench(plan: Plan, console: Console) -> int:
     if plan.charts:
         for path in charts.draw(IMAGES, machine, measured):
             console.print(f"drawn: {path}")
-    return 1 if any(each.has_failed for each in measured) else 0
+    for each in faults:
+        console.print(f"NOT MEASURED {each}", style="bold red")
+    return 1 if faults or any(each.has_failed for each in measured) else 0
 
 
 def choose(only: Sequence[str]) -> list[Scenario]:

@@ -27,7 +27,7 @@ from msgspec import Struct
 from psycopg import sql
 
 from holdfast.app.bench import numbers
-from holdfast.app.bench.core import CoreJob, CoreResult
+from holdfast.app.bench.core import NIGHTS, CoreJob, CoreResult
 from holdfast.app.bench.figures import Cpu, Sample
 from holdfast.app.bench.load import LoadJob, LoadResult
 from holdfast.app.check.program import examine_program
@@ -235,8 +235,10 @@ class Site:
         return Crowd(invited, [self._tokens.issue(login, Role.PASSENGER) for login in logins])
 
     def open_rooms(self, count: int) -> range:
-        """Rooms by number, with their nights."""
-        opened = range(1, count + 1)
+        """Rooms by number, with their nights, whose pools are those after all others."""
+        first = self._pools // NIGHTS + 1
+        opened = range(first, first + count)
+        self._pools = NIGHTS * (opened[-1] + 1) - 1
         self._execute(SQL.add_nights.text, {"first": opened[0], "last": opened[-1]})
         self.tidy_up("pools")
         return opened
