@@ -18,7 +18,7 @@ from holdfast.idempotency import IdempotencyKey
 from holdfast.inventory import Inventory
 from holdfast.payments.models import PaymentId
 from holdfast.payments.payable import Arrived, Effect, HoldLapsedMeanwhile
-from holdfast.resources.kind import Kinds
+from holdfast.resources.kind import Kinds, ResourceKind
 from holdfast.routes.models import RouteId
 from holdfast.sessions import module as sessions_module
 from holdfast.sessions.kind import SESSION_KIND
@@ -36,14 +36,16 @@ def fresh_key() -> IdempotencyKey:
 class Shop:
     """A route with two stations, and as many people as a test wants."""
 
-    def __init__(self, database: Database, redis_url: str = "", *, desk_database: Database | None = None, live_holds_max: int = 3) -> None:
+    def __init__(
+        self, database: Database, redis_url: str = "", *kinds: ResourceKind, desk_database: Database | None = None, live_holds_max: int = 3
+    ) -> None:
         self.database = database
         self.inventory = Inventory()
         self.sessions = sessions_module.build(database, self.inventory, hold_lifetime=timedelta(minutes=5), service_fee=egp(1))
-        kinds = Kinds(self.sessions.kind)
+        known = Kinds(self.sessions.kind, *kinds)
         self.redis = RedisLink(redis_url)
         self.bookings = bookings_module.build(
-            database, desk_database or database, self.inventory, kinds, Marks(self.redis), live_holds_max=live_holds_max
+            database, desk_database or database, self.inventory, known, Marks(self.redis), live_holds_max=live_holds_max
         )
         self.inventory.owner = self.bookings.hold_owner
         self.route_id, self.station_id = RouteId.new(), StationId.new()

@@ -1,0 +1,339 @@
+"""Who meets whom: pairs and triples of the program's own functions, and what must be true of every order of their statements."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from tests.interleavings.footprints import CLOCK
+from tests.interleavings.town import BUS, Facts, Start, State, Wish
+from tests.shop import Shop
+
+from holdfast.bookings.models import Booking, HeldBooking
+from holdfast.bookings.service import Cancellation
+from holdfast.common.actor import Actor, Role, UserId
+from holdfast.common.errors import Refusal
+from holdfast.events import EventId, LogPosition, Recorded
+from holdfast.idempotency import IdempotencyKey
+from holdfast.payments.models import PaymentId
+from holdfast.payments.payable import Arrived, Due, Effect, HoldLapsedMeanwhile
+from holdfast.resources.events import CalledOff, CallOffReason, SalesClosed, owner
+from holdfast.sessions.kind import SESSION_KIND
+from holdfast.sessions.models import Session
+
+Deed = Callable[[Shop, Facts], Awaitable[object]]
+Said = Mapping[str, str]
+"""What each actor came to, in a word."""
+
+
+def hold(who: str, what: str = BUS, units: int = 1, key: str | None = None) -> Deed:
+    async def deed(shop: Shop, facts: Facts) -> HeldBooking:
+        kind, owner_id = facts.owner_of(what)
+        asked = IdempotencyKey(key or who, what.encode())
+        return await shop.bookings.service.hold(facts.people[who], asked, kind, owner_id, units)
+
+    return deed
+
+
+def pay(*whose: str) -> Deed:
+    """Money for bookings arrives, in one settlement, as ``payments`` does it."""
+
+    async def deed(shop: Shop, facts: Facts) -> list[Effect]:
+        held = [facts.held[name] for name in whose]
+        payments = [Arrived(PaymentId.new(), each.id, UserId.new(), each.fare + each.service_fee) for each in held]
+        while True:
+            try:
+                async with shop.database.transaction() as tx:
+                    locked = await shop.bookings.payable.lock(tx, [each.id for each in held], settling=True)
+                    effects = await locked.captured(tx, payments)
+                    return [effects[payment.id] for payment in payments]
+            except HoldLapsedMeanwhile:
+                continue
+
+    return deed
+
+
+def begin_to_pay(who: str) -> Deed:
+    """Asks what is due, and extends the hold, as the first step of a payment through a gateway."""
+
+    async def deed(shop: Shop, facts: Facts) -> Due | Refusal:
+        booking_id = facts.held[who].id
+        async with shop.database.transaction() as tx:
+            locked = await shop.bookings.payable.lock(tx, [booking_id], settling=False)
+            due = (await locked.amounts_due(tx))[booking_id]
+            if isinstance(due, Due):
+                await locked.begun(tx)
+            return due
+
+    return deed
+
+
+def release(who: str, key: str | None = None) -> Deed:
+    async def deed(shop: Shop, facts: Facts) -> Booking:
+        asked = IdempotencyKey(key, b"release") if key else None
+        return await shop.bookings.service.release(facts.people[who], asked, facts.held[who].id)
+
+    return deed
+
+
+def cancel(who: str) -> Deed:
+    async def deed(shop: Shop, facts: Facts) -> Cancellation:
+        return await shop.bookings.service.cancel(facts.people[who], None, facts.held[who].id)
+
+    return deed
+
+
+def expire() -> Deed:
+    async def deed(shop: Shop, facts: Facts) -> int:
+        return await shop.bookings.expiry.expire_some()
+
+    return deed
+
+
+def close() -> Deed:
+    """The bus leaves."""
+
+    async def deed(shop: Shop, facts: Facts) -> Session:
+        return await shop.sessions.service.close(Actor(facts.session.driver_id, Role.DRIVER), None, facts.session.id)
+
+    return deed
+
+
+def call_off() -> Deed:
+    async def deed(shop: Shop, facts: Facts) -> Session:
+        return await shop.sessions.service.cancel(Actor(facts.session.driver_id, Role.DRIVER), None, facts.session.id, "engine")
+
+    return deed
+
+
+def give_back_after_close() -> Deed:
+    """What ``bookings`` do once they hear that sales are closed."""
+    return _hear(lambda facts: SalesClosed(version=2, kind=SESSION_KIND, owner_id=owner(facts.session.id), pools=(facts.session.pool_id,)))
+
+
+def cancel_all() -> Deed:
+    """What ``bookings`` do once they hear that it was called off."""
+    return _hear(
+        lambda facts: CalledOff(
+            version=2,
+            kind=SESSION_KIND,
+            owner_id=owner(facts.session.id),
+            pools=(facts.session.pool_id,),
+            reason=CallOffReason.DRIVER_CANCELLED,
+        )
+    )
+
+
+def _hear(said: Callable[[Facts], SalesClosed | CalledOff]) -> Deed:
+    async def deed(shop: Shop, facts: Facts) -> None:
+        recorded = Recorded(EventId.new(), LogPosition(1, 1, 1), datetime.now(UTC), said(facts))
+        await shop.bookings.calling_off.follow([recorded])
+
+    return deed
+
+
+def close_pool(*names: str) -> Deed:
+    """Sales of some pools end, as any kind of resource may have it."""
+
+    async def deed(shop: Shop, facts: Facts) -> None:
+        pools = [facts.pools[name] for name in names]
+        async with shop.database.transaction() as tx:
+            await shop.inventory.lock_pools(tx, pools)
+            await shop.inventory.close(tx, pools)
+
+    return deed
+
+
+async def _clock(shop: Shop, facts: Facts) -> None:
+    """The scheduler moves the clock itself."""
+
+
+TIME: Mapping[str, Deed] = {CLOCK: _clock}
+"""The deadline passes, at any moment."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A start, and who does what. ``serial`` is whether every order must come to what some order of whole transactions comes to.
+
+    Where it need not, because whoever skips locked rows may leave for later what he could have had, ``judge`` says what must be true.
+    """
+
+    name: str
+    start: Start
+    deeds: Mapping[str, Deed]
+    judge: Callable[[Said, State], str] | None = None
+    serial: bool = True
+
+
+def said(result: object) -> str:
+    """What an actor came to, without ids and times."""
+    match result:
+        case HeldBooking():
+            return f"held {result.quantity}"
+        case Refusal() | Exception():
+            return type(result).__name__
+        case Booking() | Session():
+            return result.status
+        case Cancellation():
+            return f"{result.status}, {result.refund.minor} back"
+        case Due():
+            return f"{result.total.minor} due"
+        case list():
+            return ", ".join(said(each) for each in result)
+        case int():
+            return str(result)
+        case None:
+            return "done"
+        case _:
+            return type(result).__name__
+
+
+def is_fault(result: object) -> bool:
+    """Whether an actor came to something that nobody may come to."""
+    return isinstance(result, BaseException) and not isinstance(result, Refusal)
+
+
+def _one_owner(found: Said, state: State) -> str:
+    """One unit, several who want it: it goes to one of them, and whoever paid for nothing is told so."""
+    confirmed = sum("CONFIRMED" in booking for booking in state.bookings)
+    settled = sum(word.split(", ").count("Settled") for word in found.values())
+    pending = sum("PENDING" in booking for booking in state.bookings)
+    if confirmed != settled:
+        return f"{settled} paid and were told so, and {confirmed} have a seat"
+    return "more than one has it" if confirmed + pending > 1 else ""
+
+
+def _paid_is_kept(found: Said, state: State) -> str:
+    """Whoever was told that he paid has it, unless he gave it up or it was called off."""
+    confirmed = sum("CONFIRMED" in booking for booking in state.bookings)
+    cancelled = sum("CANCELLED" in booking for booking in state.bookings)
+    settled = sum(word.split(", ").count("Settled") for word in found.values())
+    return "" if settled <= confirmed + cancelled else f"{settled} paid and were told so, and {confirmed} have a seat"
+
+
+def _nobody_boards_later(found: Said, state: State) -> str:
+    return ""
+
+
+_ONE_HELD = Start(seats=1, held=[Wish("amal")])
+_ONE_LAPSED = Start(seats=1, lapsed=[Wish("amal")])
+_TWO_NIGHTS = Start(pools={"first": 1, "second": 1}, offers={"both": ("first", "second"), "one": ("first",), "two": ("second",)})
+
+PAIRS: Sequence[Scenario] = (
+    Scenario("two want the last seat", Start(seats=1), {"amal": hold("amal"), "badr": hold("badr")}, _one_owner),
+    Scenario("two want two of three", Start(seats=3), {"amal": hold("amal", units=2), "badr": hold("badr", units=2)}),
+    Scenario("one key twice", Start(seats=2), {"tap": hold("amal", key="k"), "tap again": hold("amal", key="k")}),
+    Scenario(
+        "nights crosswise",
+        Start(pools={"first": 1, "second": 1}, offers={"there": ("first", "second"), "back": ("second", "first")}),
+        {"amal": hold("amal", "there"), "badr": hold("badr", "back")},
+        _one_owner,
+    ),
+    Scenario("two nights against one", _TWO_NIGHTS, {"amal": hold("amal", "both"), "badr": hold("badr", "two")}, _one_owner),
+    Scenario(
+        "three nights against two",
+        Start(
+            pools={"first": 1, "second": 1, "third": 1},
+            offers={"week": ("first", "second", "third"), "weekend": ("second", "third")},
+        ),
+        {"amal": hold("amal", "week"), "badr": hold("badr", "weekend")},
+        _one_owner,
+    ),
+    Scenario("claim against release", _ONE_HELD, {"amal": release("amal"), "badr": hold("badr")}, _one_owner),
+    Scenario("claim against cancel", Start(seats=1, paid=[Wish("amal")]), {"amal": cancel("amal"), "badr": hold("badr")}, _one_owner),
+    Scenario("claim against close", Start(seats=2), {"amal": hold("amal"), "driver": close()}),
+    Scenario("claim against calling off", Start(seats=2), {"amal": hold("amal"), "driver": call_off()}),
+    Scenario("claim against expiry", _ONE_LAPSED, {"badr": hold("badr"), "worker": expire()}, _one_owner, serial=False),
+    Scenario(
+        "claim against the expiry of two nights",
+        Start(pools={"first": 1, "second": 1}, offers={"both": ("first", "second"), "one": ("first",)}, lapsed=[Wish("amal", "both")]),
+        {"badr": hold("badr", "one"), "worker": expire()},
+        _one_owner,
+        serial=False,
+    ),
+    Scenario("two claims of a lapsed seat", _ONE_LAPSED, {"badr": hold("badr"), "celia": hold("celia")}, _one_owner, serial=False),
+    Scenario("money against release", _ONE_HELD, {"money": pay("amal"), "amal": release("amal")}, _one_owner),
+    Scenario("money twice", _ONE_HELD, {"money": pay("amal"), "money again": pay("amal")}, _one_owner),
+    Scenario("money against close", _ONE_HELD, {"money": pay("amal"), "driver": close()}, _one_owner),
+    Scenario("money against calling off", _ONE_HELD, {"money": pay("amal"), "driver": call_off()}, _one_owner),
+    Scenario("money against the deadline", _ONE_HELD, {"money": pay("amal"), **TIME}, _one_owner),
+    Scenario("beginning to pay against the deadline", _ONE_HELD, {"amal": begin_to_pay("amal"), **TIME}),
+    Scenario("late money against a claim", _ONE_LAPSED, {"money": pay("amal"), "badr": hold("badr")}, _one_owner, serial=False),
+    Scenario("late money against expiry", _ONE_LAPSED, {"money": pay("amal"), "worker": expire()}, _one_owner, serial=False),
+    Scenario(
+        "late money crosswise",
+        Start(
+            pools={"first": 1, "second": 1},
+            offers={"there": ("first", "second"), "back": ("second",)},
+            lapsed=[Wish("amal", "back"), Wish("badr", "there")][:1],
+            held=[],
+        ),
+        {"money": pay("amal"), "badr": hold("badr", "there")},
+        _one_owner,
+        serial=False,
+    ),
+    Scenario(
+        "late money for one of two nights that lapsed",
+        Start(
+            pools={"first": 2, "second": 2},
+            offers={"both": ("first", "second"), "two": ("second",)},
+            lapsed=[Wish("amal", "two"), Wish("badr", "both")],
+        ),
+        {"money": pay("amal"), "celia": hold("celia", "both")},
+        _paid_is_kept,
+        serial=False,
+    ),
+    Scenario("two workers", Start(seats=2, lapsed=[Wish("amal"), Wish("badr")]), {"one": expire(), "two": expire()}, serial=False),
+    Scenario("extending against a claim at the deadline", _ONE_HELD, {"amal": begin_to_pay("amal"), "badr": hold("badr")}, _one_owner),
+    Scenario("release twice with one key", _ONE_HELD, {"tap": release("amal", key="k"), "tap again": release("amal", key="k")}),
+    Scenario("cancel against calling off", Start(seats=1, paid=[Wish("amal")]), {"amal": cancel("amal"), "bookings": cancel_all()}),
+    Scenario("money against giving back", _ONE_HELD, {"money": pay("amal"), "bookings": give_back_after_close()}),
+    Scenario("closing a night against two nights", _TWO_NIGHTS, {"amal": hold("amal", "both"), "hotel": close_pool("second")}),
+    Scenario(
+        "money for two at once, crosswise",
+        Start(seats=2, held=[Wish("amal"), Wish("badr")]),
+        {"money": pay("amal", "badr"), "more money": pay("badr", "amal")},
+        _paid_is_kept,
+    ),
+)
+
+TRIPLES: Sequence[Scenario] = (
+    Scenario("three want the last seat", Start(seats=1), {name: hold(name) for name in ("amal", "badr", "celia")}, _one_owner),
+    Scenario(
+        "deadline, money and a claim",
+        _ONE_HELD,
+        {"money": pay("amal"), "badr": hold("badr"), **TIME},
+        _one_owner,
+        serial=False,
+    ),
+    Scenario(
+        "extending, a claim and the deadline",
+        _ONE_HELD,
+        {"amal": begin_to_pay("amal"), "badr": hold("badr"), **TIME},
+        _one_owner,
+        serial=False,
+    ),
+    Scenario("money, the deadline and the worker", _ONE_HELD, {"money": pay("amal"), "worker": expire(), **TIME}, _one_owner, serial=False),
+    Scenario(
+        "late money, a claim and the worker",
+        _ONE_LAPSED,
+        {"money": pay("amal"), "badr": hold("badr"), "worker": expire()},
+        _one_owner,
+        serial=False,
+    ),
+    Scenario(
+        "close, money and a claim", Start(seats=2, held=[Wish("amal")]), {"driver": close(), "money": pay("amal"), "badr": hold("badr")}
+    ),
+    Scenario("close, money and release", _ONE_HELD, {"driver": close(), "money": pay("amal"), "amal": release("amal")}, _one_owner),
+    Scenario(
+        "nights in a ring",
+        Start(
+            pools={"first": 1, "second": 1, "third": 1},
+            offers={"a": ("first", "second"), "b": ("second", "third"), "c": ("third", "first")},
+        ),
+        {"amal": hold("amal", "a"), "badr": hold("badr", "b"), "celia": hold("celia", "c")},
+        _one_owner,
+    ),
+)
+
+SCENARIOS: Mapping[str, Scenario] = {scenario.name: scenario for scenario in (*PAIRS, *TRIPLES)}

@@ -1,0 +1,160 @@
+"""Trying one scenario: its orders, its judge, and the script of an order that failed."""
+
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from math import factorial, prod
+
+import psycopg
+from tests.interleavings.explorer import Exploration, Failure, explore, follow, wander
+from tests.interleavings.scenarios import Scenario, is_fault, said
+from tests.interleavings.scheduler import Decide, GatedDatabase, Run, Scheduler, Step
+from tests.interleavings.town import Facts, State, Town
+
+from holdfast.database import Database
+
+
+@dataclass
+class Trial:
+    """One scenario, arranged and ready to be run again and again."""
+
+    scenario: Scenario
+    town: Town
+    facts: Facts
+    scheduler: Scheduler
+    databases: dict[str, GatedDatabase]
+    serial_outcomes: set[str] = field(default_factory=set)
+    outcomes: dict[str, int] = field(default_factory=dict)
+
+    async def run_once(self, decide: Decide) -> Run:
+        await self.town.put_back()
+        deeds = {name: self._deed(name) for name in self.scenario.deeds}
+        return await self.scheduler.run(deeds, decide, lapses=self._lapses, clock=self.town.pass_time)
+
+    async def judge(self, run: Run) -> str:
+        """What is wrong with how a run ended, or nothing."""
+        state = await self.town.look()
+        words = {name: said(result) for name, result in run.results.items()}
+        outcome = _outcome(words, state)
+        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
+        faults = [f"{name}: {result!r}" for name, result in run.results.items() if is_fault(result)]
+        if faults:
+            return "unexpected: " + "; ".join(faults)
+        if state.broken:
+            return "broken: " + "; ".join(state.broken)
+        wrong = self.scenario.judge(words, state) if self.scenario.judge else ""
+        if wrong:
+            return f"{wrong}: {outcome}"
+        if self.scenario.serial and outcome not in self.serial_outcomes:
+            return f"no order of whole transactions comes to this: {outcome}"
+        return ""
+
+    async def learn_serial_outcomes(self) -> str:
+        """Run the actors one after the other, in every order of them; says what is wrong with that already."""
+        for order in itertools.permutations(self.scenario.deeds):
+            run = await self.run_once(_in_turn(order))
+            state = await self.town.look()
+            self.serial_outcomes.add(_outcome({name: said(result) for name, result in run.results.items()}, state))
+            if reason := await self.judge(run):
+                return reason
+        self.outcomes.clear()
+        return ""
+
+    async def explore(self, *, orders_max: int | None, reduce: bool = True) -> Exploration:
+        if reason := await self.learn_serial_outcomes():
+            return Exploration(failure=Failure(Run([], {}, []), f"one after the other: {reason}"))
+        return await explore(self.run_once, self.judge, orders_max=orders_max, reduce=reduce)
+
+    async def wander(self, *, orders: int, seed: int) -> Exploration:
+        if reason := await self.learn_serial_outcomes():
+            return Exploration(failure=Failure(Run([], {}, []), f"one after the other: {reason}"))
+        return await wander(self.run_once, self.judge, orders=orders, seed=seed)
+
+    async def follow(self, script: Sequence[tuple[str, str]]) -> tuple[Run, str]:
+        """One order again, and what is wrong with it."""
+        await self.learn_serial_outcomes()
+        run = await follow(self.run_once, script)
+        return run, run.deadlock or await self.judge(run)
+
+    @property
+    def _lapses(self) -> bool:
+        return self.town.lapses or "clock" in self.scenario.deeds
+
+    def _deed(self, name: str) -> Callable[[], Awaitable[object]]:
+        deed = self.scenario.deeds[name]
+        database = self.databases[name]
+        return lambda: deed(self.facts.shop(database), self.facts)
+
+
+@asynccontextmanager
+async def trial(scenario: Scenario, database_url: str, owner_url: str) -> AsyncIterator[Trial]:
+    """Arrange a scenario in a database of its own."""
+    databases = {name: GatedDatabase(database_url) for name in scenario.deeds}
+    arranging = Database(database_url, name="interleavings start")
+    async with (
+        await psycopg.AsyncConnection.connect(owner_url, autocommit=True) as owner,
+        await psycopg.AsyncConnection.connect(database_url, autocommit=True) as watch,
+    ):
+        try:
+            town = Town(owner, arranging)
+            facts = await town.arrange(scenario.start, list(scenario.deeds))
+            yield Trial(scenario, town, facts, Scheduler(watch, databases), databases)
+        finally:
+            await arranging.close()
+            for database in databases.values():
+                await database.close()
+
+
+def all_orders(found: Exploration) -> int:
+    """How many orders there would be of the statements of these actors, if none ever waited: the multinomial coefficient."""
+    steps = found.steps.values()
+    return factorial(sum(steps)) // prod(factorial(each) for each in steps)
+
+
+def script_of(scenario: str, guard: str | None, failure: Failure) -> str:
+    """A failure as text that a person can read, and that can be run again."""
+    lines = [f"# {failure.reason}", f"scenario: {scenario}"]
+    if guard:
+        lines.append(f"without: {guard}")
+    wide = max((len(step.actor) for step in failure.run.steps), default=0)
+    lines += [_line(step, wide) for step in failure.run.steps]
+    lines += [f"# {name} came to: {said(result)}" for name, result in failure.run.results.items()]
+    return "\n".join(lines)
+
+
+def read_script(text: str) -> tuple[str, str | None, list[tuple[str, str]]]:
+    """The scenario, the control if any, and the steps of a script."""
+    head: dict[str, str] = {}
+    steps: list[tuple[str, str]] = []
+    for line in text.splitlines():
+        body = line.split("#")[0].rstrip()
+        if not body:
+            continue
+        name, mark, rest = body.partition(":")
+        if mark and name in ("scenario", "without"):
+            head[name] = rest.strip()
+            continue
+        actor, _, step = body.partition(" | ")
+        steps.append((actor.strip(), step.strip()))
+    return head["scenario"], head.get("without"), steps
+
+
+def _line(step: Step, wide: int) -> str:
+    waits = f"   # waits for {' and '.join(sorted(step.waited_for))}" if step.waited_for else ""
+    return f"{step.actor:{wide}} | {step.name}{waits}"
+
+
+def _in_turn(order: Sequence[str]) -> Decide:
+    return lambda ready: min(ready, key=lambda step: order.index(step.actor)).actor
+
+
+def _outcome(words: dict[str, str], state: State) -> str:
+    return "; ".join(
+        [
+            *(f"{name}: {word}" for name, word in sorted(words.items())),
+            f"pools: {', '.join(state.pools)}",
+            f"bookings: {', '.join(state.bookings)}",
+            f"session: {state.session}",
+        ]
+    )
