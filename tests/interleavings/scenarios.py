@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from tests.interleavings.footprints import CLOCK
+from tests.interleavings.scheduler import Run
 from tests.interleavings.town import BUS, Facts, Start, State, Wish
 from tests.shop import Shop
 
@@ -105,9 +106,24 @@ def call_off() -> Deed:
     return deed
 
 
-def give_back_after_close() -> Deed:
-    """What ``bookings`` do once they hear that sales are closed."""
-    return _hear(lambda facts: SalesClosed(version=2, kind=SESSION_KIND, owner_id=owner(facts.session.id), pools=(facts.session.pool_id,)))
+def leave() -> Deed:
+    """The bus leaves, and then ``bookings`` give back what was not paid for."""
+    told = _hear(lambda facts: SalesClosed(version=2, kind=SESSION_KIND, owner_id=owner(facts.session.id), pools=(facts.session.pool_id,)))
+    return _then(close(), told)
+
+
+def break_down() -> Deed:
+    """It is called off, and then ``bookings`` cancel everything."""
+    return _then(call_off(), cancel_all())
+
+
+def _then(first: Deed, second: Deed) -> Deed:
+    async def deed(shop: Shop, facts: Facts) -> object:
+        done = await first(shop, facts)
+        await second(shop, facts)
+        return done
+
+    return deed
 
 
 def cancel_all() -> Deed:
@@ -144,7 +160,7 @@ def close_pool(*names: str) -> Deed:
 
 
 async def _clock(shop: Shop, facts: Facts) -> None:
-    """The scheduler moves the clock itself."""
+    """The town moves its clock itself."""
 
 
 TIME: Mapping[str, Deed] = {CLOCK: _clock}
@@ -161,7 +177,7 @@ class Scenario:
     name: str
     start: Start
     deeds: Mapping[str, Deed]
-    judge: Callable[[Said, State], str] | None = None
+    judge: Callable[[Said, State, Run], str] | None = None
     serial: bool = True
 
 
@@ -193,26 +209,49 @@ def is_fault(result: object) -> bool:
     return isinstance(result, BaseException) and not isinstance(result, Refusal)
 
 
-def _one_owner(found: Said, state: State) -> str:
+def _one_owner(found: Said, state: State, run: Run) -> str:
     """One unit, several who want it: it goes to one of them, and whoever paid for nothing is told so."""
-    confirmed = sum("CONFIRMED" in booking for booking in state.bookings)
-    settled = sum(word.split(", ").count("Settled") for word in found.values())
-    pending = sum("PENDING" in booking for booking in state.bookings)
-    if confirmed != settled:
-        return f"{settled} paid and were told so, and {confirmed} have a seat"
+    confirmed, pending = _count(state, "CONFIRMED"), _count(state, "PENDING")
+    if confirmed != _settled(found):
+        return f"{_settled(found)} paid and were told so, and {confirmed} have a seat"
     return "more than one has it" if confirmed + pending > 1 else ""
 
 
-def _paid_is_kept(found: Said, state: State) -> str:
+def _paid_is_kept(found: Said, state: State, run: Run) -> str:
     """Whoever was told that he paid has it, unless he gave it up or it was called off."""
-    confirmed = sum("CONFIRMED" in booking for booking in state.bookings)
-    cancelled = sum("CANCELLED" in booking for booking in state.bookings)
-    settled = sum(word.split(", ").count("Settled") for word in found.values())
-    return "" if settled <= confirmed + cancelled else f"{settled} paid and were told so, and {confirmed} have a seat"
+    confirmed, cancelled = _count(state, "CONFIRMED"), _count(state, "CANCELLED")
+    return "" if _settled(found) <= confirmed + cancelled else f"{_settled(found)} paid and were told so, and {confirmed} have a seat"
 
 
-def _nobody_boards_later(found: Said, state: State) -> str:
-    return ""
+def _extended_is_kept(found: Said, state: State, run: Run) -> str:
+    """Whoever was told what is due, and so has more time, has it still."""
+    if found["amal"].endswith("due") and _count(state, "amal") != _count(state, "PENDING", "amal"):
+        return "amal was given more time, and her seat to somebody else"
+    return _one_owner(found, state, run)
+
+
+def _judged_after_the_lock(who: str, lucky: str) -> Callable[[Said, State, Run], str]:
+    """Whoever gets the pool after the driver has left is too late."""
+
+    def judge(found: Said, state: State, run: Run) -> str:
+        left = _place(run, "driver", "COMMIT")
+        if left < _place(run, who, "lock_pools") and found[who].startswith(lucky):
+            return f"{who} came after the driver had left"
+        return ""
+
+    return judge
+
+
+def _place(run: Run, actor: str, name: str) -> int:
+    return next((place for place, step in enumerate(run.steps) if (step.actor, step.name) == (actor, name)), len(run.steps))
+
+
+def _count(state: State, *words: str) -> int:
+    return sum(all(word in booking for word in words) for booking in state.bookings)
+
+
+def _settled(found: Said) -> int:
+    return sum(word.split(", ").count("Settled") for word in found.values())
 
 
 _ONE_HELD = Start(seats=1, held=[Wish("amal")])
@@ -241,8 +280,9 @@ PAIRS: Sequence[Scenario] = (
     ),
     Scenario("claim against release", _ONE_HELD, {"amal": release("amal"), "badr": hold("badr")}, _one_owner),
     Scenario("claim against cancel", Start(seats=1, paid=[Wish("amal")]), {"amal": cancel("amal"), "badr": hold("badr")}, _one_owner),
-    Scenario("claim against close", Start(seats=2), {"amal": hold("amal"), "driver": close()}),
-    Scenario("claim against calling off", Start(seats=2), {"amal": hold("amal"), "driver": call_off()}),
+    Scenario("claim against close", Start(seats=2), {"amal": hold("amal"), "driver": close()}, _judged_after_the_lock("amal", "held")),
+    Scenario("claim against leaving", Start(seats=2), {"amal": hold("amal"), "driver": leave()}),
+    Scenario("claim against breaking down", Start(seats=2), {"amal": hold("amal"), "driver": break_down()}),
     Scenario("claim against expiry", _ONE_LAPSED, {"badr": hold("badr"), "worker": expire()}, _one_owner, serial=False),
     Scenario(
         "claim against the expiry of two nights",
@@ -254,22 +294,27 @@ PAIRS: Sequence[Scenario] = (
     Scenario("two claims of a lapsed seat", _ONE_LAPSED, {"badr": hold("badr"), "celia": hold("celia")}, _one_owner, serial=False),
     Scenario("money against release", _ONE_HELD, {"money": pay("amal"), "amal": release("amal")}, _one_owner),
     Scenario("money twice", _ONE_HELD, {"money": pay("amal"), "money again": pay("amal")}, _one_owner),
-    Scenario("money against close", _ONE_HELD, {"money": pay("amal"), "driver": close()}, _one_owner),
-    Scenario("money against calling off", _ONE_HELD, {"money": pay("amal"), "driver": call_off()}, _one_owner),
+    Scenario("money against close", _ONE_HELD, {"money": pay("amal"), "driver": close()}, _judged_after_the_lock("money", "Settled")),
+    Scenario("money against leaving", _ONE_HELD, {"money": pay("amal"), "driver": leave()}, _one_owner),
+    Scenario("money against breaking down", _ONE_HELD, {"money": pay("amal"), "driver": break_down()}, _paid_is_kept),
+    Scenario("release against leaving", _ONE_HELD, {"amal": release("amal"), "driver": leave()}),
     Scenario("money against the deadline", _ONE_HELD, {"money": pay("amal"), **TIME}, _one_owner),
     Scenario("beginning to pay against the deadline", _ONE_HELD, {"amal": begin_to_pay("amal"), **TIME}),
+    Scenario("late money twice", _ONE_LAPSED, {"money": pay("amal"), "money again": pay("amal")}, _one_owner),
     Scenario("late money against a claim", _ONE_LAPSED, {"money": pay("amal"), "badr": hold("badr")}, _one_owner, serial=False),
     Scenario("late money against expiry", _ONE_LAPSED, {"money": pay("amal"), "worker": expire()}, _one_owner, serial=False),
     Scenario(
-        "late money crosswise",
-        Start(
-            pools={"first": 1, "second": 1},
-            offers={"there": ("first", "second"), "back": ("second",)},
-            lapsed=[Wish("amal", "back"), Wish("badr", "there")][:1],
-            held=[],
-        ),
-        {"money": pay("amal"), "badr": hold("badr", "there")},
+        "late money against two nights",
+        Start(pools={"first": 1, "second": 1}, offers={"both": ("first", "second"), "two": ("second",)}, lapsed=[Wish("amal", "two")]),
+        {"money": pay("amal"), "badr": hold("badr", "both")},
         _one_owner,
+        serial=False,
+    ),
+    Scenario(
+        "late money for two who are in each other's way",
+        Start(seats=2, lapsed=[Wish("amal"), Wish("badr")]),
+        {"money": pay("amal"), "more money": pay("badr")},
+        _paid_is_kept,
         serial=False,
     ),
     Scenario(
@@ -284,10 +329,8 @@ PAIRS: Sequence[Scenario] = (
         serial=False,
     ),
     Scenario("two workers", Start(seats=2, lapsed=[Wish("amal"), Wish("badr")]), {"one": expire(), "two": expire()}, serial=False),
-    Scenario("extending against a claim at the deadline", _ONE_HELD, {"amal": begin_to_pay("amal"), "badr": hold("badr")}, _one_owner),
     Scenario("release twice with one key", _ONE_HELD, {"tap": release("amal", key="k"), "tap again": release("amal", key="k")}),
     Scenario("cancel against calling off", Start(seats=1, paid=[Wish("amal")]), {"amal": cancel("amal"), "bookings": cancel_all()}),
-    Scenario("money against giving back", _ONE_HELD, {"money": pay("amal"), "bookings": give_back_after_close()}),
     Scenario("closing a night against two nights", _TWO_NIGHTS, {"amal": hold("amal", "both"), "hotel": close_pool("second")}),
     Scenario(
         "money for two at once, crosswise",
@@ -310,7 +353,7 @@ TRIPLES: Sequence[Scenario] = (
         "extending, a claim and the deadline",
         _ONE_HELD,
         {"amal": begin_to_pay("amal"), "badr": hold("badr"), **TIME},
-        _one_owner,
+        _extended_is_kept,
         serial=False,
     ),
     Scenario("money, the deadline and the worker", _ONE_HELD, {"money": pay("amal"), "worker": expire(), **TIME}, _one_owner, serial=False),
@@ -322,9 +365,9 @@ TRIPLES: Sequence[Scenario] = (
         serial=False,
     ),
     Scenario(
-        "close, money and a claim", Start(seats=2, held=[Wish("amal")]), {"driver": close(), "money": pay("amal"), "badr": hold("badr")}
+        "leaving, money and a claim", Start(seats=2, held=[Wish("amal")]), {"driver": close(), "money": pay("amal"), "badr": hold("badr")}
     ),
-    Scenario("close, money and release", _ONE_HELD, {"driver": close(), "money": pay("amal"), "amal": release("amal")}, _one_owner),
+    Scenario("leaving, money and release", _ONE_HELD, {"driver": leave(), "money": pay("amal"), "amal": release("amal")}, _one_owner),
     Scenario(
         "nights in a ring",
         Start(

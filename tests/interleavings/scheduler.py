@@ -237,19 +237,17 @@ class Scheduler:
         self._watch = watch
         self._databases = databases
 
-    async def run(
-        self, deeds: Mapping[str, Callable[[], Awaitable[object]]], decide: Decide, *, lapses: bool, clock: Callable[[], Awaitable[None]]
-    ) -> Run:
+    async def run(self, deeds: Mapping[str, Callable[[], Awaitable[object]]], decide: Decide, *, lapses: bool) -> Run:
         """Run each deed to its end, one step after the other, as ``decide`` says.
 
-        A deed named "time" is no actor of the database: it is one step, in which the clock moves.
+        The deed named "clock" is no actor of the database: it is one step, in which time moves.
         """
         changed = asyncio.Event()
         actors = {name: Actor(name, changed, lapses=lapses) for name in deeds}
         for name, actor in actors.items():
             if name in self._databases:
                 self._databases[name].actor = actor
-            deed = _pass_time(actor, clock) if name == CLOCK else deeds[name]()
+            deed = _pass_time(actor, deeds[name]) if name == CLOCK else deeds[name]()
             actor.task = asyncio.ensure_future(deed)
             actor.task.add_done_callback(lambda _: changed.set())
         run = Run([], {}, [])
@@ -354,7 +352,7 @@ class Scheduler:
                 self._databases[name].actor = None
 
 
-async def _pass_time(actor: Actor, clock: Callable[[], Awaitable[None]]) -> None:
+async def _pass_time(actor: Actor, clock: Callable[[], Awaitable[object]]) -> None:
     await actor.stop("the deadline passes", (Access(CLOCK, Mode.SHOW),))
     await clock()
 

@@ -26,6 +26,7 @@ from holdfast.sessions.models import Session
 
 TOUR_KIND = "tour"
 BUS = "bus"
+PEOPLE = ("amal", "badr", "celia")
 LIVE_HOLDS_MAX = 100
 
 # What concerns pools, holds and bookings. Money is given to the Payable here, so the books of payments have nothing to say.
@@ -154,7 +155,7 @@ class Town:
         self.facts = Facts()
         self.lapses = False
 
-    async def arrange(self, start: Start, people: Sequence[str]) -> Facts:
+    async def arrange(self, start: Start) -> Facts:
         """Make the start by the program's own functions, and remember it."""
         await self._clear()
         facts = self.facts = Facts()
@@ -165,7 +166,7 @@ class Town:
         await self._open_pools(shop, start)
         facts.tours = Tours({facts.offers[name]: [facts.pools[pool] for pool in offer] for name, offer in start.offers.items()})
         shop = facts.shop(self._database)
-        for name in sorted({*people, *(wish.who for wish in (*start.paid, *start.lapsed, *start.held))}):
+        for name in PEOPLE:
             facts.people[name] = await shop.person()
         for wish in start.paid:
             await shop.arrive(await self._hold(shop, wish))

@@ -4,14 +4,18 @@ import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from math import factorial, prod
 
 import psycopg
 from tests.interleavings.explorer import Exploration, Failure, explore, follow, wander
+from tests.interleavings.footprints import CLOCK
 from tests.interleavings.scenarios import Scenario, is_fault, said
 from tests.interleavings.scheduler import Decide, GatedDatabase, Run, Scheduler, Step
 from tests.interleavings.town import Facts, State, Town
+from tests.shop import Shop
 
+from holdfast.bookings import seats
 from holdfast.database import Database
 
 
@@ -23,14 +27,15 @@ class Trial:
     town: Town
     facts: Facts
     scheduler: Scheduler
-    databases: dict[str, GatedDatabase]
+    shops: dict[str, Shop]
     serial_outcomes: set[str] = field(default_factory=set)
     outcomes: dict[str, int] = field(default_factory=dict)
+    fault: str = ""
+    """What is wrong even when the actors come one after the other: the scenario itself, then."""
 
     async def run_once(self, decide: Decide) -> Run:
         await self.town.put_back()
-        deeds = {name: self._deed(name) for name in self.scenario.deeds}
-        return await self.scheduler.run(deeds, decide, lapses=self._lapses, clock=self.town.pass_time)
+        return await self.scheduler.run(self._deeds(), decide, lapses=self._lapses)
 
     async def judge(self, run: Run) -> str:
         """What is wrong with how a run ended, or nothing."""
@@ -43,7 +48,7 @@ class Trial:
             return "unexpected: " + "; ".join(faults)
         if state.broken:
             return "broken: " + "; ".join(state.broken)
-        wrong = self.scenario.judge(words, state) if self.scenario.judge else ""
+        wrong = self.scenario.judge(words, state, run) if self.scenario.judge else ""
         if wrong:
             return f"{wrong}: {outcome}"
         if self.scenario.serial and outcome not in self.serial_outcomes:
@@ -54,53 +59,59 @@ class Trial:
         """Run the actors one after the other, in every order of them; says what is wrong with that already."""
         for order in itertools.permutations(self.scenario.deeds):
             run = await self.run_once(_in_turn(order))
-            state = await self.town.look()
-            self.serial_outcomes.add(_outcome({name: said(result) for name, result in run.results.items()}, state))
+            words = {name: said(result) for name, result in run.results.items()}
+            self.serial_outcomes.add(_outcome(words, await self.town.look()))
             if reason := await self.judge(run):
                 return reason
         self.outcomes.clear()
         return ""
 
-    async def explore(self, *, orders_max: int | None, reduce: bool = True) -> Exploration:
-        if reason := await self.learn_serial_outcomes():
-            return Exploration(failure=Failure(Run([], {}, []), f"one after the other: {reason}"))
+    async def explore(self, *, orders_max: int | None = None, reduce: bool = True) -> Exploration:
+        """Run every order that can make a difference, or with ``reduce`` False every order."""
         return await explore(self.run_once, self.judge, orders_max=orders_max, reduce=reduce)
 
     async def wander(self, *, orders: int, seed: int) -> Exploration:
-        if reason := await self.learn_serial_outcomes():
-            return Exploration(failure=Failure(Run([], {}, []), f"one after the other: {reason}"))
+        """Run orders that are drawn by chance."""
         return await wander(self.run_once, self.judge, orders=orders, seed=seed)
 
     async def follow(self, script: Sequence[tuple[str, str]]) -> tuple[Run, str]:
         """One order again, and what is wrong with it."""
-        await self.learn_serial_outcomes()
         run = await follow(self.run_once, script)
         return run, run.deadlock or await self.judge(run)
 
     @property
     def _lapses(self) -> bool:
-        return self.town.lapses or "clock" in self.scenario.deeds
+        return self.town.lapses or CLOCK in self.scenario.deeds
 
-    def _deed(self, name: str) -> Callable[[], Awaitable[object]]:
-        deed = self.scenario.deeds[name]
-        database = self.databases[name]
-        return lambda: deed(self.facts.shop(database), self.facts)
+    def _deeds(self) -> dict[str, Callable[[], Awaitable[object]]]:
+        return {
+            name: self.town.pass_time if name == CLOCK else partial(deed, self.shops[name], self.facts)
+            for name, deed in self.scenario.deeds.items()
+        }
 
 
 @asynccontextmanager
 async def trial(scenario: Scenario, database_url: str, owner_url: str) -> AsyncIterator[Trial]:
-    """Arrange a scenario in a database of its own."""
-    databases = {name: GatedDatabase(database_url) for name in scenario.deeds}
+    """Arrange a scenario in a database of its own.
+
+    Each actor keeps his program from run to run, which is most of what a run would cost; so nobody may remember what was sold out.
+    """
+    databases = {name: GatedDatabase(database_url) for name in scenario.deeds if name != CLOCK}
     arranging = Database(database_url, name="interleavings start")
+    remembered, seats.REMEMBERED_S = seats.REMEMBERED_S, 0.0
     async with (
         await psycopg.AsyncConnection.connect(owner_url, autocommit=True) as owner,
         await psycopg.AsyncConnection.connect(database_url, autocommit=True) as watch,
     ):
         try:
             town = Town(owner, arranging)
-            facts = await town.arrange(scenario.start, list(scenario.deeds))
-            yield Trial(scenario, town, facts, Scheduler(watch, databases), databases)
+            facts = await town.arrange(scenario.start)
+            shops = {name: facts.shop(database) for name, database in databases.items()}
+            found = Trial(scenario, town, facts, Scheduler(watch, databases), shops)
+            found.fault = await found.learn_serial_outcomes()
+            yield found
         finally:
+            seats.REMEMBERED_S = remembered
             await arranging.close()
             for database in databases.values():
                 await database.close()
