@@ -165,6 +165,25 @@ _TABLE: dict[Query, tuple[Callable[[Parameters, Rows | None], Access], ...]] = {
 }
 
 
+_ROOMS = {
+    "audit": audit.SQL,
+    "bookings": bookings.SQL,
+    "events": events.SQL,
+    "idempotency": idempotency.SQL,
+    "inventory": inventory.SQL,
+    "payments": payments.SQL,
+    "sessions": sessions.SQL,
+}
+
+
+def name_of(statement: object) -> str:
+    """A statement as scripts call it: ``inventory.lock_pools``."""
+    if not isinstance(statement, Query):
+        return str(statement).split(maxsplit=1)[0].lower()
+    rooms = (room for room, known in _ROOMS.items() if getattr(known, statement.name, None) is statement)
+    return f"{next(rooms, 'elsewhere')}.{statement.name}"
+
+
 def touched(query: object, parameters: Parameters, rows: Rows | None = None, *, lapses: bool = True) -> tuple[Access, ...]:
     """What a statement touches; less of it is known before it has answered (``rows`` None).
 

@@ -1,7 +1,7 @@
 """Who meets whom: pairs and triples of the program's own functions, and what must be true of every order of their statements."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from tests.interleavings.footprints import CLOCK
@@ -179,6 +179,8 @@ class Scenario:
     deeds: Mapping[str, Deed]
     judge: Callable[[Said, State, Run], str] | None = None
     serial: bool = True
+    alike: Mapping[str, str] = field(default_factory=dict)
+    """Words that count as another one."""
 
 
 def said(result: object) -> str:
@@ -230,12 +232,20 @@ def _extended_is_kept(found: Said, state: State, run: Run) -> str:
     return _one_owner(found, state, run)
 
 
+def _nothing_is_confirmed_late(found: Said, state: State, run: Run) -> str:
+    """After the deadline a hold is claimed anew or not had at all."""
+    passed, confirmed = _place(run, "clock", "the deadline passes"), _place(run, "money", "inventory.confirm")
+    if passed < confirmed and _place(run, "money", "inventory.grant") == len(run.steps) and _settled(found):
+        return "a hold was confirmed after its deadline"
+    return _one_owner(found, state, run)
+
+
 def _judged_after_the_lock(who: str, lucky: str) -> Callable[[Said, State, Run], str]:
     """Whoever gets the pool after the driver has left is too late."""
 
     def judge(found: Said, state: State, run: Run) -> str:
         left = _place(run, "driver", "COMMIT")
-        if left < _place(run, who, "lock_pools") and found[who].startswith(lucky):
+        if left < _place(run, who, "inventory.lock_pools") and found[who].startswith(lucky):
             return f"{who} came after the driver had left"
         return ""
 
@@ -282,7 +292,13 @@ PAIRS: Sequence[Scenario] = (
     Scenario("claim against cancel", Start(seats=1, paid=[Wish("amal")]), {"amal": cancel("amal"), "badr": hold("badr")}, _one_owner),
     Scenario("claim against close", Start(seats=2), {"amal": hold("amal"), "driver": close()}, _judged_after_the_lock("amal", "held")),
     Scenario("claim against leaving", Start(seats=2), {"amal": hold("amal"), "driver": leave()}),
-    Scenario("claim against breaking down", Start(seats=2), {"amal": hold("amal"), "driver": break_down()}),
+    Scenario(
+        "claim against breaking down",
+        Start(seats=2),
+        {"amal": hold("amal"), "driver": break_down()},
+        # A pool does not know why it was closed, so for a moment "closed" is all that is said of what was called off.
+        alike={"SessionClosedAlready": "SessionCancelledAlready"},
+    ),
     Scenario("claim against expiry", _ONE_LAPSED, {"badr": hold("badr"), "worker": expire()}, _one_owner, serial=False),
     Scenario(
         "claim against the expiry of two nights",
@@ -295,10 +311,11 @@ PAIRS: Sequence[Scenario] = (
     Scenario("money against release", _ONE_HELD, {"money": pay("amal"), "amal": release("amal")}, _one_owner),
     Scenario("money twice", _ONE_HELD, {"money": pay("amal"), "money again": pay("amal")}, _one_owner),
     Scenario("money against close", _ONE_HELD, {"money": pay("amal"), "driver": close()}, _judged_after_the_lock("money", "Settled")),
+    Scenario("money against beginning to pay", _ONE_HELD, {"money": pay("amal"), "amal": begin_to_pay("amal")}, _one_owner),
     Scenario("money against leaving", _ONE_HELD, {"money": pay("amal"), "driver": leave()}, _one_owner),
     Scenario("money against breaking down", _ONE_HELD, {"money": pay("amal"), "driver": break_down()}, _paid_is_kept),
     Scenario("release against leaving", _ONE_HELD, {"amal": release("amal"), "driver": leave()}),
-    Scenario("money against the deadline", _ONE_HELD, {"money": pay("amal"), **TIME}, _one_owner),
+    Scenario("money against the deadline", _ONE_HELD, {"money": pay("amal"), **TIME}, _nothing_is_confirmed_late),
     Scenario("beginning to pay against the deadline", _ONE_HELD, {"amal": begin_to_pay("amal"), **TIME}),
     Scenario("late money twice", _ONE_LAPSED, {"money": pay("amal"), "money again": pay("amal")}, _one_owner),
     Scenario("late money against a claim", _ONE_LAPSED, {"money": pay("amal"), "badr": hold("badr")}, _one_owner, serial=False),
@@ -368,6 +385,14 @@ TRIPLES: Sequence[Scenario] = (
         "leaving, money and a claim", Start(seats=2, held=[Wish("amal")]), {"driver": close(), "money": pay("amal"), "badr": hold("badr")}
     ),
     Scenario("leaving, money and release", _ONE_HELD, {"driver": leave(), "money": pay("amal"), "amal": release("amal")}, _one_owner),
+    Scenario(
+        "three nights, two, and one in the middle",
+        Start(
+            pools={"first": 2, "second": 2, "third": 2},
+            offers={"week": ("first", "second", "third"), "weekend": ("second", "third"), "middle": ("second",)},
+        ),
+        {"amal": hold("amal", "week"), "badr": hold("badr", "weekend"), "celia": hold("celia", "middle")},
+    ),
     Scenario(
         "nights in a ring",
         Start(

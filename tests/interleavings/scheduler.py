@@ -14,7 +14,7 @@ import psycopg
 from psycopg import AsyncPipeline
 from psycopg.rows import dict_row
 from sqlalchemy.sql import Executable
-from tests.interleavings.footprints import CLOCK, Access, Mode, Rows, end_of, less_what_is_owned, taken, touched
+from tests.interleavings.footprints import CLOCK, Access, Mode, Rows, end_of, less_what_is_owned, name_of, taken, touched
 
 from holdfast.database import Database, Query, Tx
 from holdfast.inventory import repository as inventory
@@ -211,10 +211,6 @@ class GatedDatabase(Database):
             await gated.end(commits=True)
 
 
-def name_of(statement: object) -> str:
-    return statement.name if isinstance(statement, Query) else str(statement).split(maxsplit=1)[0].lower()
-
-
 Decide = Callable[[Sequence[Step]], str | None]
 """Which of those that stand before a step goes on; None ends the run."""
 
@@ -262,8 +258,7 @@ class Scheduler:
             await self._end(actors)
         for name, actor in actors.items():
             assert actor.task is not None
-            error = None if actor.task.cancelled() else actor.task.exception()
-            run.results[name] = error if error is not None else (None if actor.task.cancelled() else actor.task.result())
+            run.results[name] = actor.task.exception() or actor.task.result()
         return run
 
     async def _follow(self, run: Run, actors: Mapping[str, Actor], changed: asyncio.Event, decide: Decide) -> None:

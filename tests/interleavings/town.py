@@ -193,7 +193,7 @@ class Town:
             broken = [f"{row['name']}: {row['offending']}" for row in await cursor.fetchall()]
             await cursor.execute(_STATE, prepare=True)
             rows = await cursor.fetchall()
-        names = {actor.id: name for name, actor in self.facts.people.items()}
+        names: dict[UUID, str] = {actor.id: name for name, actor in self.facts.people.items()}
         names |= {pool: name for name, pool in self.facts.pools.items()}
         names |= {offer: name for name, offer in self.facts.offers.items()}
         if self.facts.bus:
@@ -202,7 +202,7 @@ class Town:
         for row in rows:
             what = [names.get(row[column], "") for column in ("first", "second") if row[column]]
             said[row["sort"]].append(" ".join([*what, row["text"]]))
-        return State(*(tuple(sorted(said[sort])) for sort in ("pool", "booking")), " ".join(said["session"]), tuple(broken))
+        return State(tuple(sorted(said["pool"])), tuple(sorted(said["booking"])), " ".join(said["session"]), tuple(broken))
 
     async def _clear(self) -> None:
         for table in reversed(_TABLES):

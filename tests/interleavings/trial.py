@@ -40,7 +40,7 @@ class Trial:
     async def judge(self, run: Run) -> str:
         """What is wrong with how a run ended, or nothing."""
         state = await self.town.look()
-        words = {name: said(result) for name, result in run.results.items()}
+        words = self._words(run)
         outcome = _outcome(words, state)
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
         faults = [f"{name}: {result!r}" for name, result in run.results.items() if is_fault(result)]
@@ -59,7 +59,7 @@ class Trial:
         """Run the actors one after the other, in every order of them; says what is wrong with that already."""
         for order in itertools.permutations(self.scenario.deeds):
             run = await self.run_once(_in_turn(order))
-            words = {name: said(result) for name, result in run.results.items()}
+            words = self._words(run)
             self.serial_outcomes.add(_outcome(words, await self.town.look()))
             if reason := await self.judge(run):
                 return reason
@@ -78,6 +78,10 @@ class Trial:
         """One order again, and what is wrong with it."""
         run = await follow(self.run_once, script)
         return run, run.deadlock or await self.judge(run)
+
+    def _words(self, run: Run) -> dict[str, str]:
+        words = {name: said(result) for name, result in run.results.items()}
+        return {name: self.scenario.alike.get(word, word) for name, word in words.items()}
 
     @property
     def _lapses(self) -> bool:
