@@ -13,7 +13,7 @@ from holdfast.bookings.models import BookingId
 from holdfast.bookings.payable import BookingPayable, LockedBookings
 from holdfast.common.actor import Actor
 from holdfast.database import Tx
-from holdfast.inventory import HoldId, Inventory, Pool, PoolId
+from holdfast.inventory import Change, ChangeRefused, ClaimRequest, HoldId, Inventory, Pool, PoolId
 from holdfast.inventory import repository as inventory
 from holdfast.sessions import repository as sessions
 from holdfast.sessions.models import Session, SessionId
@@ -59,6 +59,16 @@ async def _late_pools_too(self: BookingPayable, tx: Tx, ids: Sequence[UUID], *, 
     locked = await _lock_bookings(self, tx, ids, settling=settling)
     await _lock_pools_again(tx, await inventory.pools_of_holds(tx, [HoldId.of(each) for each in ids]))
     return locked
+
+
+async def _new_then_old(self: Inventory, tx: Tx, request: ClaimRequest) -> Change:
+    claim = await self.claim(tx, [request])
+    if request.hold in claim.refused:
+        raise ChangeRefused(claim.refused[request.hold])
+    old = await _lock_pools_again(tx, await inventory.pools_of_sales(tx, [request.hold]))
+    await inventory.give_back_sold(tx, [request.hold])
+    await inventory.confirm(tx, [request.hold])
+    return Change(claim.lines[request.hold], {**old, **claim.pools})
 
 
 def _no_pools_yet(self: Inventory, tx: Tx) -> bool:
@@ -130,6 +140,12 @@ SABOTAGES: Mapping[str, Sabotage] = {
         ),
         "late money for one of two nights that lapsed",
     ),
+    # A change claims the new, and locks the old only then.
+    "old and new pools at once": Sabotage(
+        lambda: Control(attributes=[(Inventory, "change", _new_then_old), (inventory, "lock_pools", _lock_pools_again)]),
+        "changes crosswise where there is room",
+    ),
+    "the lock of a pool that is resized": Sabotage(CONTROLS["inventory.without_pool_lock"], "fewer units against a claim"),
     "closed pools in a claim": Sabotage(CONTROLS["inventory.without_closed_check"], "claim against leaving"),
     "closed pools in a confirmation": Sabotage(
         lambda: Control(edits=[(inventory.SQL.confirm, "AND p.closed_at IS NOT NULL", "AND false")]), "money against close"

@@ -64,7 +64,7 @@ async def explore(run_once: RunOnce, judge: Judge, *, orders_max: int | None = N
         else:
             found.orders += 1
             _count(found, run)
-            reason = run.deadlock or await judge(run)
+            reason = run.no_end or await judge(run)
             if reason:
                 found.failure = Failure(run, reason)
                 return found
@@ -84,7 +84,7 @@ async def wander(run_once: RunOnce, judge: Judge, *, orders: int, seed: int) -> 
         run = await run_once(lambda ready: chance.choice(ready).actor)
         found.orders += 1
         _count(found, run)
-        reason = run.deadlock or await judge(run)
+        reason = run.no_end or await judge(run)
         if reason:
             found.failure = Failure(run, reason)
             break

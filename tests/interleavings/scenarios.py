@@ -1,23 +1,29 @@
 """Who meets whom: pairs and triples of the program's own functions, and what must be true of every order of their statements."""
 
+import dataclasses
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from tests.interleavings.footprints import CLOCK
 from tests.interleavings.scheduler import Run
-from tests.interleavings.town import BUS, Facts, Start, State, Wish
+from tests.interleavings.town import BUS, TOUR_KIND, Facts, Start, State, Wish
 from tests.shop import Shop
 
+from holdfast.bookings import repository
+from holdfast.bookings.lifecycle import Lifecycle
 from holdfast.bookings.models import Booking, HeldBooking
-from holdfast.bookings.service import Cancellation
+from holdfast.bookings.service import Cancellation, Changed
+from holdfast.bookings.states import BOOKING, BookingState
 from holdfast.common.actor import Actor, Role, UserId
 from holdfast.common.errors import Refusal
 from holdfast.events import EventId, LogPosition, Recorded
 from holdfast.idempotency import IdempotencyKey
+from holdfast.inventory import CapacityInUse, HoldId, Pool
 from holdfast.payments.models import PaymentId
 from holdfast.payments.payable import Arrived, Due, Effect, HoldLapsedMeanwhile
-from holdfast.resources.events import CalledOff, CallOffReason, SalesClosed, owner
+from holdfast.resources.events import CalledOff, CallOffReason, OwnerId, SalesClosed, owner
+from holdfast.resources.kind import Kinds, Wanted
 from holdfast.sessions.kind import SESSION_KIND
 from holdfast.sessions.models import Session
 
@@ -83,6 +89,49 @@ def cancel(who: str) -> Deed:
     return deed
 
 
+def change(who: str, units: int, key: str | None = None) -> Deed:
+    """Fewer units of a confirmed booking."""
+
+    async def deed(shop: Shop, facts: Facts) -> Changed:
+        asked = IdempotencyKey(key, b"change") if key else None
+        return await shop.bookings.service.change(facts.people[who], asked, facts.held[who].id, units)
+
+    return deed
+
+
+def move(who: str, what: str) -> Deed:
+    """A confirmed booking becomes one of another offer: other pools, in one commit."""
+
+    async def deed(shop: Shop, facts: Facts) -> Booking:
+        booking_id, (_, owner_id) = facts.held[who].id, facts.owner_of(what)
+        async with shop.database.transaction() as tx:
+            await shop.inventory.lock_holds(tx, [HoldId.of(booking_id)])
+            booking = (await repository.lock(tx, [booking_id]))[booking_id]
+            if booking.status is not BookingState.CONFIRMED:
+                raise BOOKING.refusals[booking.status]
+            return await Lifecycle(shop.inventory, Kinds(facts.tours)).change(tx, booking, Wanted(owner_id, booking.quantity))
+
+    return deed
+
+
+def resize(pool: str, capacity: int) -> Deed:
+    async def deed(shop: Shop, facts: Facts) -> Pool:
+        async with shop.database.transaction() as tx:
+            return await shop.inventory.resize(tx, facts.pools[pool], capacity)
+
+    return deed
+
+
+def reopen_pool(*names: str) -> Deed:
+    async def deed(shop: Shop, facts: Facts) -> None:
+        pools = [facts.pools[name] for name in names]
+        async with shop.database.transaction() as tx:
+            await shop.inventory.lock_pools(tx, pools)
+            await shop.inventory.reopen(tx, pools)
+
+    return deed
+
+
 def expire() -> Deed:
     async def deed(shop: Shop, facts: Facts) -> int:
         return await shop.bookings.expiry.expire_some()
@@ -115,6 +164,12 @@ def leave() -> Deed:
 def break_down() -> Deed:
     """It is called off, and then ``bookings`` cancel everything."""
     return _then(call_off(), cancel_all())
+
+
+def close_pool_and_tell(name: str) -> Deed:
+    """Sales of a pool end, and then ``bookings`` give back what was not paid for."""
+    told = _hear(lambda facts: SalesClosed(version=2, kind=TOUR_KIND, owner_id=OwnerId.new(), pools=(facts.pools[name],)))
+    return _then(close_pool(name), told)
 
 
 def _then(first: Deed, second: Deed) -> Deed:
@@ -187,28 +242,33 @@ def said(result: object) -> str:
     """What an actor came to, without ids and times."""
     match result:
         case HeldBooking():
-            return f"held {result.quantity}"
+            word = f"held {result.quantity}"
         case Refusal() | Exception():
-            return type(result).__name__
+            word = type(result).__name__
         case Booking() | Session():
-            return result.status
+            word = result.status.value
         case Cancellation():
-            return f"{result.status}, {result.refund.minor} back"
+            word = f"{result.status}, {result.refund.minor} back"
+        case Changed():
+            word = f"{result.booking.quantity} kept, {result.refund.minor} back"
+        case Pool():
+            word = f"{result.held} of {result.capacity} held, {result.sold} sold"
         case Due():
-            return f"{result.total.minor} due"
+            word = f"{result.total.minor} due"
         case list():
-            return ", ".join(said(each) for each in result)
+            word = ", ".join(said(each) for each in result)
         case int():
-            return str(result)
+            word = str(result)
         case None:
-            return "done"
+            word = "done"
         case _:
-            return type(result).__name__
+            word = type(result).__name__
+    return word
 
 
 def is_fault(result: object) -> bool:
     """Whether an actor came to something that nobody may come to."""
-    return isinstance(result, BaseException) and not isinstance(result, Refusal)
+    return isinstance(result, BaseException) and not isinstance(result, Refusal | CapacityInUse)
 
 
 def _one_owner(found: Said, state: State, run: Run) -> str:
@@ -252,6 +312,11 @@ def _judged_after_the_lock(who: str, lucky: str) -> Callable[[Said, State, Run],
     return judge
 
 
+def _keeps_what_he_had(found: Said, state: State, run: Run) -> str:
+    """Whoever wanted something else has it, or has still what he had."""
+    return "" if _count(state, "CONFIRMED") >= 2 else "somebody lost what he had paid for"
+
+
 def _place(run: Run, actor: str, name: str) -> int:
     return next((place for place, step in enumerate(run.steps) if (step.actor, step.name) == (actor, name)), len(run.steps))
 
@@ -264,9 +329,21 @@ def _settled(found: Said) -> int:
     return sum(word.split(", ").count("Settled") for word in found.values())
 
 
+_CLOSED = {"SessionClosedAlready": "SessionCancelledAlready"}
 _ONE_HELD = Start(seats=1, held=[Wish("amal")])
 _ONE_LAPSED = Start(seats=1, lapsed=[Wish("amal")])
+_THREE_SEATS = Start(seats=3, paid=[Wish("amal", units=3)])
+_TWO_BOOKED = Start(
+    pools={"first": 1, "second": 1, "third": 1},
+    offers={"one": ("first",), "two": ("second",), "three": ("third",), "late": ("second", "third")},
+    paid=[Wish("amal", "one"), Wish("badr", "two")],
+)
 _TWO_NIGHTS = Start(pools={"first": 1, "second": 1}, offers={"both": ("first", "second"), "one": ("first",), "two": ("second",)})
+
+
+def _changing(name: str, deeds: Mapping[str, Deed]) -> Scenario:
+    return Scenario(name, _TWO_BOOKED, deeds, _keeps_what_he_had)
+
 
 PAIRS: Sequence[Scenario] = (
     Scenario("two want the last seat", Start(seats=1), {"amal": hold("amal"), "badr": hold("badr")}, _one_owner),
@@ -297,7 +374,7 @@ PAIRS: Sequence[Scenario] = (
         Start(seats=2),
         {"amal": hold("amal"), "driver": break_down()},
         # A pool does not know why it was closed, so for a moment "closed" is all that is said of what was called off.
-        alike={"SessionClosedAlready": "SessionCancelledAlready"},
+        alike=_CLOSED,
     ),
     Scenario("claim against expiry", _ONE_LAPSED, {"badr": hold("badr"), "worker": expire()}, _one_owner, serial=False),
     Scenario(
@@ -349,6 +426,60 @@ PAIRS: Sequence[Scenario] = (
     Scenario("release twice with one key", _ONE_HELD, {"tap": release("amal", key="k"), "tap again": release("amal", key="k")}),
     Scenario("cancel against calling off", Start(seats=1, paid=[Wish("amal")]), {"amal": cancel("amal"), "bookings": cancel_all()}),
     Scenario("closing a night against two nights", _TWO_NIGHTS, {"amal": hold("amal", "both"), "hotel": close_pool("second")}),
+    _changing("changes crosswise", {"amal": move("amal", "two"), "badr": move("badr", "one")}),
+    Scenario(
+        "changes crosswise where there is room",
+        Start(
+            pools={"first": 2, "second": 2}, offers={"one": ("first",), "two": ("second",)}, paid=[Wish("amal", "one"), Wish("badr", "two")]
+        ),
+        {"amal": move("amal", "two"), "badr": move("badr", "one")},
+        _keeps_what_he_had,
+    ),
+    _changing("two changes to the same night", {"amal": move("amal", "three"), "badr": move("badr", "three")}),
+    _changing("change against a claim of the new", {"amal": move("amal", "three"), "celia": hold("celia", "three")}),
+    _changing("change against a claim of the old", {"badr": move("badr", "three"), "celia": hold("celia", "two")}),
+    _changing("change against closing the new", {"amal": move("amal", "three"), "hotel": close_pool("third")}),
+    _changing("change against closing the old", {"amal": move("amal", "three"), "hotel": close_pool("first")}),
+    Scenario("change against cancel", _TWO_BOOKED, {"amal": move("amal", "three"), "amal too": cancel("amal")}),
+    Scenario(
+        "change against money",
+        dataclasses.replace(_TWO_BOOKED, held=[Wish("celia", "three")]),
+        {"amal": move("amal", "three"), "money": pay("celia")},
+        _keeps_what_he_had,
+    ),
+    Scenario(
+        "one change twice",
+        _THREE_SEATS,
+        {"tap": change("amal", 1, "k"), "tap again": change("amal", 1, "k")},
+    ),
+    Scenario(
+        "fewer seats against a claim",
+        _THREE_SEATS,
+        {"amal": change("amal", 1), "badr": hold("badr", units=2)},
+    ),
+    Scenario("fewer seats against leaving", _THREE_SEATS, {"amal": change("amal", 1), "driver": leave()}),
+    Scenario(
+        "fewer seats against breaking down",
+        _THREE_SEATS,
+        {"amal": change("amal", 1), "driver": break_down()},
+        alike=dict.fromkeys(("SessionClosedAlready", "SessionCancelledAlready", "BookingCancelledAlready"), "called off"),
+    ),
+    Scenario(
+        "fewer units against a claim",
+        Start(pools={"first": 2}, offers={"one": ("first",)}, held=[Wish("amal", "one")]),
+        {"hotel": resize("first", 1), "badr": hold("badr", "one")},
+    ),
+    Scenario(
+        "more units against a claim",
+        Start(pools={"first": 1}, offers={"one": ("first",)}, held=[Wish("amal", "one")]),
+        {"hotel": resize("first", 2), "badr": hold("badr", "one")},
+    ),
+    Scenario(
+        "fewer units against the worker",
+        Start(pools={"first": 2}, offers={"one": ("first",)}, lapsed=[Wish("amal", "one"), Wish("badr", "one")]),
+        {"hotel": resize("first", 1), "worker": expire()},
+        serial=False,
+    ),
     Scenario(
         "money for two at once, crosswise",
         Start(seats=2, held=[Wish("amal"), Wish("badr")]),
@@ -392,6 +523,29 @@ TRIPLES: Sequence[Scenario] = (
             offers={"week": ("first", "second", "third"), "weekend": ("second", "third"), "middle": ("second",)},
         ),
         {"amal": hold("amal", "week"), "badr": hold("badr", "weekend"), "celia": hold("celia", "middle")},
+    ),
+    Scenario(
+        "changes in a ring, and a claim",
+        _TWO_BOOKED,
+        {"amal": move("amal", "late"), "badr": move("badr", "three"), "celia": hold("celia", "two")},
+        _keeps_what_he_had,
+    ),
+    Scenario(
+        "fewer units, money and a claim",
+        Start(pools={"first": 2}, offers={"one": ("first",)}, held=[Wish("amal", "one")]),
+        {"hotel": resize("first", 1), "money": pay("amal"), "badr": hold("badr", "one")},
+        _paid_is_kept,
+    ),
+    Scenario(
+        "closed, opened again, and money",
+        Start(pools={"first": 1}, offers={"one": ("first",)}, held=[Wish("amal", "one")]),
+        {"hotel": close_pool_and_tell("first"), "hotel again": reopen_pool("first"), "money": pay("amal")},
+        _paid_is_kept,
+    ),
+    Scenario(
+        "closed, opened again, and a claim",
+        _TWO_NIGHTS,
+        {"hotel": close_pool("first"), "hotel again": reopen_pool("first"), "amal": hold("amal", "both")},
     ),
     Scenario(
         "nights in a ring",

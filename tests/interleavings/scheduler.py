@@ -21,7 +21,8 @@ from holdfast.inventory import repository as inventory
 
 # How long the database is given to answer before it is asked whether it waits: an answer that comes sooner is not delayed.
 PATIENCE_S = 0.002
-RUN_S_MAX = 20.0
+RUN_S_MAX = 60.0
+STEPS_MAX = 150
 
 # Whose waits end when is for the scheduler to say.
 _NOT_SENT = (inventory.SQL.short_wait, inventory.SQL.usual_wait)
@@ -29,6 +30,10 @@ _NOT_SENT = (inventory.SQL.short_wait, inventory.SQL.usual_wait)
 
 class Deadlock(Exception):
     """Actors wait for each other in a circle."""
+
+
+class Endless(Exception):
+    """An actor goes on and on, and comes to no end."""
 
 
 class Stuck(Exception):
@@ -223,7 +228,8 @@ class Run:
     results: dict[str, object]
     pending: list[Step]
     """Steps that nobody took, because the run was ended."""
-    deadlock: str = ""
+    no_end: str = ""
+    """Who waits for whom in a circle, or who goes on for ever."""
 
 
 class Scheduler:
@@ -250,8 +256,8 @@ class Scheduler:
         try:
             async with asyncio.timeout(RUN_S_MAX):
                 await self._follow(run, actors, changed, decide)
-        except Deadlock as found:
-            run.deadlock = str(found)
+        except (Deadlock, Endless) as found:
+            run.no_end = str(found)
         except TimeoutError as error:
             raise Stuck([(step.actor, step.name) for step in run.steps]) from error
         finally:
@@ -268,6 +274,8 @@ class Scheduler:
             if chosen is None:
                 run.pending = ready
                 return
+            if len(run.steps) >= STEPS_MAX:
+                raise Endless(f"after {STEPS_MAX} steps {' and '.join(step.actor for step in ready)} still go on")
             blocked = {name: actor for name, actor in actors.items() if actor.is_blocked}
             step = actors[chosen].go()
             run.steps.append(step)

@@ -63,6 +63,7 @@ class Tours:
     """A kind of resource for tests: an owner offers the same number of units of each of several pools, for a night's fare each."""
 
     name = TOUR_KIND
+    is_uniform = True
 
     def __init__(self, offers: Mapping[UUID, Sequence[PoolId]]) -> None:
         self._offers = offers

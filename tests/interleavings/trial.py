@@ -77,7 +77,7 @@ class Trial:
     async def follow(self, script: Sequence[tuple[str, str]]) -> tuple[Run, str]:
         """One order again, and what is wrong with it."""
         run = await follow(self.run_once, script)
-        return run, run.deadlock or await self.judge(run)
+        return run, run.no_end or await self.judge(run)
 
     def _words(self, run: Run) -> dict[str, str]:
         words = {name: said(result) for name, result in run.results.items()}
