@@ -8,9 +8,11 @@ from tests.controls import CONTROLS, Control
 
 from holdfast.bookings import handlers, payable, service
 from holdfast.bookings import repository as bookings
-from holdfast.bookings.lifecycle import Locked
+from holdfast.bookings.handlers import CallingOff
+from holdfast.bookings.lifecycle import Locked, lock_all
 from holdfast.bookings.models import BookingId
 from holdfast.bookings.payable import BookingPayable, LockedBookings
+from holdfast.bookings.states import BookingState, EndReason
 from holdfast.common.actor import Actor
 from holdfast.database import Tx
 from holdfast.inventory import Change, ChangeRefused, ClaimRequest, HoldId, Inventory, Pool, PoolId
@@ -69,6 +71,15 @@ async def _new_then_old(self: Inventory, tx: Tx, request: ClaimRequest) -> Chang
     await inventory.give_back_sold(tx, [request.hold])
     await inventory.confirm(tx, [request.hold])
     return Change(claim.lines[request.hold], {**old, **claim.pools})
+
+
+async def _give_back_what_was_found(self: CallingOff, pool_ids: Sequence[PoolId]) -> int:
+    async with self._database.transaction() as tx:
+        ids = [BookingId.of(hold_id) for hold_id in await self._inventory.holds_on(tx, pool_ids, 50)]
+        if ids:
+            locked = await lock_all(tx, self._inventory, ids)
+            await self._lifecycle.end(tx, locked, ids, BookingState.EXPIRED, EndReason.SALES_CLOSED)
+        return len(ids)
 
 
 def _no_pools_yet(self: Inventory, tx: Tx) -> bool:
@@ -149,6 +160,10 @@ SABOTAGES: Mapping[str, Sabotage] = {
     "closed pools in a claim": Sabotage(CONTROLS["inventory.without_closed_check"], "claim against leaving"),
     "closed pools in a confirmation": Sabotage(
         lambda: Control(edits=[(inventory.SQL.confirm, "AND p.closed_at IS NOT NULL", "AND false")]), "money against close"
+    ),
+    # What is given back is what was found, whatever has become of it since.
+    "the second look at what is given back": Sabotage(
+        lambda: Control(attributes=[(CallingOff, "_give_back_some", _give_back_what_was_found)]), "closed, opened again, and money"
     ),
     "giving back what was deleted": Sabotage(CONTROLS["inventory.without_returning"], "claim against expiry"),
     "selling what was deleted": Sabotage(CONTROLS["inventory.without_lines_on_confirm"], "late money against expiry"),
