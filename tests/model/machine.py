@@ -8,7 +8,7 @@ from uuid import UUID
 
 import psycopg
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, precondition, rule
 from psycopg.rows import dict_row
 from tests.interleavings.town import BUS, PEOPLE, Facts, Start, Town
 from tests.model.reference import LIFETIME, BookingModel, Model, PoolModel
@@ -16,6 +16,7 @@ from tests.shop import FARE, Shop
 
 from holdfast.bookings.desk import HoldLimits
 from holdfast.bookings.models import BookingId, HeldBooking
+from holdfast.bookings.states import BookingState
 from holdfast.common.actor import Actor, Role, UserId
 from holdfast.common.errors import Refusal
 from holdfast.database import Database
@@ -32,13 +33,18 @@ START = Start(
     offers={"both": ("first", "second"), "one": ("first",), "two": ("second",)},
 )
 LIVE_MAX = 3
+SOLD_FOR = 90
+"""Minutes for which the session is sold at least."""
 
 _SEEN = """
 SELECT 'pool' AS sort, p.id, NULL::uuid AS customer_id, NULL::uuid AS owner_id,
        format('%s of %s held, %s sold%s', p.held, p.capacity, p.sold, CASE WHEN p.closed_at IS NULL THEN '' ELSE ', closed' END) AS text
   FROM pools p
 UNION ALL
-SELECT 'booking', id, customer_id, owner_id, format('%s %s %s', quantity, status, end_reason) FROM bookings
+SELECT 'booking', b.id, b.customer_id, b.owner_id,
+       format('%s %s %s%s', b.quantity, b.status, b.end_reason,
+              'for ' || round(extract(epoch FROM h.expires_at - b.created_at) / 60) || ' min')
+  FROM bookings b LEFT JOIN holds h ON h.id = b.id
 UNION ALL
 SELECT 'session', id, NULL, NULL, status FROM driver_sessions
 """
@@ -107,8 +113,19 @@ class SalesMachine(RuleBasedStateMachine):
         self._answers: dict[str, HeldBooking] = {}
         self._keys = 0
 
-    @rule(target=held, who=st.sampled_from(PEOPLE), offer=st.sampled_from([BUS, *START.offers]), units=st.integers(1, 3))
-    def hold(self, who: str, offer: str, units: int) -> object:
+    @initialize(target=held, who=st.sampled_from(PEOPLE), units=st.integers(1, 3))
+    def somebody_comes_first(self, who: str, units: int) -> object:
+        return self._try_to_hold(who, BUS, units)
+
+    @rule(target=held, who=st.sampled_from(PEOPLE), units=st.integers(1, 3))
+    def hold_seats(self, who: str, units: int) -> object:
+        return self._try_to_hold(who, BUS, units)
+
+    @rule(target=held, who=st.sampled_from(PEOPLE), offer=st.sampled_from(list(START.offers)), units=st.integers(1, 3))
+    def hold_nights(self, who: str, offer: str, units: int) -> object:
+        return self._try_to_hold(who, offer, units)
+
+    def _try_to_hold(self, who: str, offer: str, units: int) -> object:
         self._keys += 1
         name = f"{who}'s {self._keys}"
         answer = self._do(lambda: self._hold(who, name, offer, units, b"hold"))
@@ -162,6 +179,7 @@ class SalesMachine(RuleBasedStateMachine):
         stranger = Actor(UserId.new(), Role.PASSENGER)
         self._same("BookingUnknown", _word(self._do(lambda: self._shop.bookings.service.release(stranger, None, self._id(booking)))))
 
+    @precondition(lambda self: any(booking.status is BookingState.PENDING for booking in self._model.bookings.values()))
     @rule()
     def worker_expires(self) -> None:
         self._same(str(self._model.expire()), str(self._do(self._shop.bookings.expiry.expire_some)))
@@ -176,21 +194,15 @@ class SalesMachine(RuleBasedStateMachine):
         answer = self._do(lambda: self._resize(pool, units))
         self._same(self._model.resize(pool, units), _word(answer) if isinstance(answer, Exception) else str(answer))
 
-    @rule(pool=st.sampled_from(list(START.pools)))
-    def close_pool(self, pool: str) -> None:
-        self._do(lambda: self._set_closed(pool, closed=True))
-        self._model.close_pool(pool)
+    @rule(pool=st.sampled_from(list(START.pools)), is_closed=st.booleans())
+    def close_or_open_a_pool(self, pool: str, is_closed: bool) -> None:
+        self._do(lambda: self._set_closed(pool, closed=is_closed))
+        (self._model.close_pool if is_closed else self._model.reopen_pool)(pool)
 
-    @rule(pool=st.sampled_from(list(START.pools)))
-    def reopen_pool(self, pool: str) -> None:
-        self._do(lambda: self._set_closed(pool, closed=False))
-        self._model.reopen_pool(pool)
-
-    @rule(is_called_off=st.booleans(), how_likely=st.integers(0, 9))
-    def driver_ends_the_session(self, is_called_off: bool, how_likely: int) -> None:
-        # Once it has ended little can happen on it, so it is to be sold for a while first.
-        if how_likely:
-            return
+    # Once it has ended little can happen on it, so it is sold for a while first.
+    @precondition(lambda self: self._model.now >= SOLD_FOR)
+    @rule(is_called_off=st.booleans())
+    def driver_ends_the_session(self, is_called_off: bool) -> None:
         driver, session_id = Actor(self._facts.session.driver_id, Role.DRIVER), self._facts.session.id
         service = self._shop.sessions.service
         if is_called_off:
@@ -200,6 +212,7 @@ class SalesMachine(RuleBasedStateMachine):
         to = SessionState.CANCELLED if is_called_off else SessionState.CLOSED
         self._same(self._model.end_session(BUS, to), _word(answer, "status"))
 
+    @precondition(lambda self: self._model.untold)
     @rule()
     def bookings_hear_of_it(self) -> None:
         self._do(self._shop.follow)

@@ -264,7 +264,8 @@ class Model:
         }
         found |= {f"session {name}": state.value for name, state in self.sessions.items()}
         for name, b in self.bookings.items():
-            found[f"booking {name}"] = f"{b.who} {b.offer} {b.units} {b.status} {b.reason or ''}".strip()
+            lasts = f"for {b.deadline - b.created} min" if b.status is BookingState.PENDING else ""
+            found[f"booking {name}"] = f"{b.who} {b.offer} {b.units} {b.status} {b.reason or ''}{lasts}".strip()
         return found
 
 

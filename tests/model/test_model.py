@@ -16,7 +16,7 @@ STEPS = 200
 EXAMPLES = 5
 EXAMPLES_SLOWLY = 1000
 # A fault that is not found in so many is not found.
-EXAMPLES_FOR_A_FAULT = 60
+EXAMPLES_FOR_A_FAULT = 40
 
 
 @pytest.fixture
