@@ -45,6 +45,7 @@ def test_as_many_meet_as_were_asked_for() -> None:
     assert len(SCENARIOS) == len(PAIRS) + len(TRIPLES), "two scenarios of one name"
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", SCENARIOS)
 async def test_every_order_is_right(database_url: str, owner_url: str, name: str, request: pytest.FixtureRequest) -> None:
     """And reduction lost nothing: what was not run comes to nothing else, all of it where it is little, else some drawn by chance."""
