@@ -14,13 +14,14 @@ from holdfast import events
 from holdfast.common.actor import Actor, Role, UserId
 from holdfast.database import Database
 from holdfast.events import LogPosition
-from holdfast.events.consumers import read_on
+from holdfast.events.consumers import end_of_log, read_on
 from holdfast.notifications.events import NotificationCreated
 from holdfast.notifications.models import NotificationId, NotificationType
 from holdfast.realtime import feed, window
 from holdfast.realtime.handlers import Announcements
 from holdfast.realtime.messages import Said
 from holdfast.realtime.repository import Whereabouts
+from holdfast.realtime.rooms import Members
 
 PERSON = Actor(UserId.new(), Role.PASSENGER)
 ROOM = f"user:{PERSON.id}"
@@ -250,3 +251,30 @@ async def test_a_client_that_cannot_be_told_keeps_nobody_else_from_hearing(squar
 
 def _more_than(count: int) -> Callable[[Sequence[Heard]], bool]:
     return lambda heard: len(heard) > count
+
+
+async def test_nobody_misses_what_is_said_while_they_connect(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An idle feed asks where the log ends; meanwhile somebody connects, is told the place before that, and something happens."""
+    follower = feed.Feed(database, Members())
+    heard: list[int] = []
+    monkeypatch.setattr(follower, "_say", lambda recorded, _: heard.append(recorded.event.version))
+    connected, asked = asyncio.Event(), 0
+    follower.has_listeners = connected.is_set
+
+    async def slow(of: Database) -> LogPosition:
+        nonlocal asked
+        asked += 1
+        if asked == 3:
+            async with database.transaction() as tx:
+                await events.publish(tx, [news(7)])
+            connected.set()
+        return await end_of_log(of)
+
+    async with database.transaction() as tx:
+        await events.publish(tx, [news(1)])
+    monkeypatch.setattr(feed, "end_of_log", slow)
+    following = asyncio.create_task(follower.run())
+    await until(lambda: bool(heard))
+    following.cancel()
+    # What happened before anybody was there is said to nobody.
+    assert heard == [7]

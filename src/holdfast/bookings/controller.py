@@ -19,7 +19,7 @@ from holdfast.bookings.models import BookingId
 from holdfast.bookings.service import BookingService
 from holdfast.bookings.states import BookingState
 from holdfast.common.actor import Actor
-from holdfast.common.guards import provided, refusals, requires, tagged
+from holdfast.common.guards import EXPRESS, provided, refusals, requires, tagged
 from holdfast.common.paging import PageRequest, PageView
 from holdfast.idempotency import IdempotencyKey
 from holdfast.idempotency.errors import KeyUsedForAnother, StillRunning
@@ -34,6 +34,7 @@ class BookingController(Controller):
     @post(
         "/hold",
         guards=[requires()],
+        opt=EXPRESS,
         responses=refusals(
             SessionUnknown,
             SoldOut,

@@ -45,7 +45,7 @@ class Feed:
     """Says each event once, in log order, to everybody who is in one of its rooms.
 
     ``position`` is that of the last event said. Whoever is in a room gets all that is said there after it. ``on_revoked`` is called
-    when access tokens count no longer.
+    when access tokens count no longer. While ``has_listeners`` says that nobody is connected, nothing is read.
     """
 
     def __init__(self, database: Database, members: Members, said: Announcements = SAID) -> None:
@@ -53,6 +53,7 @@ class Feed:
         self._members = members
         self._said = said
         self.on_revoked: Callable[[LoginRevoked], None] = _ignore
+        self.has_listeners: Callable[[], bool] = _always
         self._position: LogPosition | None = None
         self._sessions: dict[SessionId, Whereabouts] = {}
         self._recent = Window(START_OF_LOG)
@@ -78,16 +79,31 @@ class Feed:
                 if self._position is None:
                     self._position = await end_of_log(self._database)
                     self._recent = Window(self._position)
+                await self._wait_for_listeners()
                 async for recorded in tail(self._database, wait_s=POLL_S, after=self._position):
                     for each, where in await self._located(recorded):
                         self._say(each, where)
                         self._position = each.at
                         await asyncio.sleep(0)
+                    if not self.has_listeners():
+                        break
             except _UNREADABLE as error:
                 log.warning("event_log_unreadable", reason=str(error))
             except Exception:
                 log.exception("feed_failed")
+            else:
+                continue
             await asyncio.sleep(FAILURE_WAIT_S)
+
+    async def _wait_for_listeners(self) -> None:
+        """Stay at the end of the log until somebody connects: reading all that is sold takes a sixth of what selling it takes."""
+        while not self.has_listeners():
+            end = await end_of_log(self._database)
+            # Who connected meanwhile was told the old place, and gets all that is said after it.
+            if not self.has_listeners():
+                self._position = end
+                self._recent = Window(end)
+                await asyncio.sleep(POLL_S)
 
     async def replay(self, client: Client, room: str, after: LogPosition) -> bool:
         """Send a client what was said in a room after a place in the log, and let it in there without a gap.
@@ -194,6 +210,11 @@ def _offer(packet: Packet, members: Iterable[Client]) -> None:
             # What is wrong with one client is not the others' loss.
             log.exception("client_not_told")
             client.end()
+
+
+def _always() -> bool:
+    """Until somebody knows better."""
+    return True
 
 
 def _ignore(_: LoginRevoked) -> None:

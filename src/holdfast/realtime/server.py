@@ -62,6 +62,7 @@ class SocketServer:
         self._limits = limits
         self._recheck_s = recheck_s
         self._clients: dict[str, Client] = {}
+        feed.has_listeners = lambda: bool(self._clients)
         self._io = socketio.AsyncServer(
             async_mode="asgi",
             async_handlers=False,

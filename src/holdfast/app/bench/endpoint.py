@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from holdfast.bookings.dto import HoldSeats
 from holdfast.common.actor import Actor
-from holdfast.common.guards import requires
+from holdfast.common.guards import EXPRESS, requires
 from holdfast.idempotency import IdempotencyKey
 from holdfast.sessions.models import SessionId
 
@@ -25,7 +25,7 @@ class BaselineController(Controller):
     path = PATH
     tags = ("Bookings",)
 
-    @post("/", guards=[requires()])
+    @post("/", guards=[requires()], opt=EXPRESS)
     async def nothing(self, data: JSONBody[HoldSeats], actor: NamedDependency[Actor], key: NamedDependency[IdempotencyKey]) -> NothingView:
         """Read a request for seats as it is read to hold them, and hold none."""
         return NothingView(session_id=str(SessionId.of(data.session_id)), seats_count=data.seats_count)

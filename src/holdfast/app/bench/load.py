@@ -1,11 +1,12 @@
 """The load generator: a process of its own that asks over kept connections, each again as soon as it has its answer.
 
-``python -m holdfast.app.bench.load JOB RESULT`` reads a LoadJob and writes a LoadResult. It speaks just as much HTTP as our server
-answers in, on prepared bytes, so that it takes a small share of the processors; what it takes it says.
+``python -m holdfast.app.bench.load JOB RESULT`` reads a LoadJob and writes a LoadResult; SIGTERM ends it early. It speaks just as
+much HTTP as our server answers in, on prepared bytes, so that it takes a small share of the processors; what it takes it says.
 """
 
 import asyncio
 import random
+import signal
 import sys
 import time
 from array import array
@@ -67,6 +68,12 @@ class LoadResult(Struct, frozen=True):
     cpu_s: float
     buckets: list[int]
 
+    def rate_between(self, start: float, end: float) -> float:
+        """Answers per second between two moments of the wall clock, to the tenth of a second."""
+        first, last = round((start - self.began_at) / BUCKET_S), round((end - self.began_at) / BUCKET_S)
+        first, last = max(first, 0), max(last, first + 1)
+        return sum(self.buckets[first:last]) / ((last - first) * BUCKET_S)
+
     def count(self, *statuses: int) -> int:
         return sum(self.statuses.get(status, 0) for status in statuses)
 
@@ -103,6 +110,10 @@ class Load:
         self._open = len(connections)
         for connection in connections:
             connection.ask()
+
+    def end(self) -> None:
+        """Ask no more; wait for what was asked."""
+        self._until = 0.0
 
     def next_request(self, now: float) -> bytes | None:
         """None where there is nothing left to ask."""
@@ -201,6 +212,7 @@ async def run(job: LoadJob) -> LoadResult:
     """Raises OSError where nobody listens."""
     loop = asyncio.get_running_loop()
     load = Load(job)
+    loop.add_signal_handler(signal.SIGTERM, load.end)
     opened = [await loop.create_connection(lambda: Connection(load), "127.0.0.1", job.port) for _ in range(job.connections)]
     connections = [connection for _, connection in opened]
     began_at, cpu = time.time(), time.process_time()

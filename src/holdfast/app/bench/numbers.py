@@ -1,13 +1,15 @@
 """Ids by number: pgbench knows numbers only, so everything that a benchmark sells has an id that can be worked out from one."""
 
+from uuid import UUID
+
 from holdfast.auth.models import LoginId
 from holdfast.common.actor import UserId
-from holdfast.common.ids import Id
 from holdfast.inventory import PoolId
 from holdfast.sessions.models import SessionId
 
 _TIME = 0x01990000_0000 << 80
 _VARIANT = 0b10 << 62
+_NUMBERS = (1 << 48) - 1
 
 
 def pool_id(number: int) -> PoolId:
@@ -30,8 +32,13 @@ def login_id(number: int) -> LoginId:
     return LoginId(int=_bits(5, number))
 
 
-def room_id(number: int) -> Id:
-    return Id(int=_bits(6, number))
+def room_id(number: int) -> UUID:
+    return UUID(int=_bits(6, number))
+
+
+def number_of(numbered: UUID) -> int:
+    """The number of one of these ids."""
+    return numbered.int & _NUMBERS
 
 
 def _bits(sort: int, number: int) -> int:

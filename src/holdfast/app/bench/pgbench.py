@@ -29,22 +29,24 @@ def best(site: Site, script: str, seconds: float, *, first: int, last: int, clie
     )
 
 
-def run(site: Site, script: str, seconds: float, clients: int, *, first: int, last: int) -> Sample:
-    """One run. Its holds are counted in the database, and one that is missing is an error. Raises EmbeddedFault."""
+def run(site: Site, script: str, seconds: float, clients: int, *, first: int, last: int, transactions: int = 0) -> Sample:
+    """One run, for ``seconds`` or of so many ``transactions``. A hold that is not in the database is an error. Raises EmbeddedFault."""
+    length = ["-t", str(transactions)] if transactions else ["-T", str(max(round(seconds), 1))]
     before = site.count_holds()
     command = [
         str(site.world.programs / "pgbench"), "-n", "-M", "prepared", "-f", str(SCRIPTS / f"{script}.sql"),
-        "-c", str(clients), "-j", str(min(THREADS, clients)), "-T", str(max(round(seconds), 1)),
+        "-c", str(clients), "-j", str(min(THREADS, clients)), *length,
         "-D", f"first={first}", "-D", f"last={last}", "-D", f"people={site.people}",
     ]  # fmt: skip
     done = subprocess.run(command, check=False, capture_output=True, text=True, env=_environment(site.settings.database_url))
     if done.returncode != 0:
         raise fault("pgbench failed", done.stderr)
-    transactions, rate = (pattern.search(done.stdout) for pattern in (_DONE, _RATE))
-    if transactions is None or rate is None:
+    processed, rate = (pattern.search(done.stdout) for pattern in (_DONE, _RATE))
+    # Where none was done in time it says no rate.
+    if processed is None or (rate is None and int(processed[1])):
         raise fault("pgbench printed something else than was expected", done.stdout)
     held = site.count_holds() - before
-    return Sample(rate=float(rate[1]), errors=abs(held - int(transactions[1])))
+    return Sample(rate=float(rate[1]) if rate else 0.0, errors=abs(held - int(processed[1])))
 
 
 def _environment(url: str) -> dict[str, str]:

@@ -5,14 +5,16 @@ from collections.abc import Sequence
 import psutil
 from rich.console import Console
 
-from holdfast.app.bench import report
+from holdfast.app.bench import charts, report
 from holdfast.app.bench.plan import Plan
 from holdfast.app.bench.scenarios import NOT_YET, SCENARIOS, Scenario
 from holdfast.app.bench.world import open_world
 from holdfast.app.faults import Fault
+from holdfast.app.running import CHECKOUT
 
 _LOOK_S = 1.0
 BUSY_MAX = 0.1
+IMAGES = CHECKOUT / "docs" / "images"
 
 
 def bench(plan: Plan, console: Console) -> int:
@@ -32,6 +34,9 @@ def bench(plan: Plan, console: Console) -> int:
         console.print(f"{name}: not measured, {reason}.")
     if plan.json is not None:
         plan.json.write_bytes(report.as_json(machine, measured))
+    if plan.charts:
+        for path in charts.draw(IMAGES, machine, measured):
+            console.print(f"drawn: {path}")
     return 1 if any(each.has_failed for each in measured) else 0
 
 

@@ -11,13 +11,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, LiteralString
+from typing import Any, LiteralString, TypeVar
 from urllib.error import URLError
 from urllib.request import urlopen
+from uuid import UUID
 
 import msgspec
 import psutil
@@ -26,6 +27,7 @@ from msgspec import Struct
 from psycopg import sql
 
 from holdfast.app.bench import numbers
+from holdfast.app.bench.core import CoreJob, CoreResult
 from holdfast.app.bench.figures import Cpu, Sample
 from holdfast.app.bench.load import LoadJob, LoadResult
 from holdfast.app.check.program import examine_program
@@ -40,14 +42,20 @@ from holdfast.auth.tokens import AccessTokens
 from holdfast.common.actor import Role
 from holdfast.config import Settings
 from holdfast.database import Database
-from holdfast.database.queries import queries
+from holdfast.database.queries import Query, queries
 from holdfast.routes.models import RouteId
 from holdfast.stations.models import StationId
+
+R = TypeVar("R")
 
 SQL = queries(__file__)
 
 CAPACITY = 2_000_000_000
 """Seats of a session of which no run can sell all."""
+HOT_TABLES = ("holds", "hold_lines", "bookings", "booking_items", "idempotency_keys", "events", "pools")
+PRELOADED_SESSIONS = 100
+PRELOADED_PEOPLE = 5_000
+PRELOADED_FOR = timedelta(hours=12)
 MONTHS_AHEAD = 1
 READY_WITHIN_S = 60.0
 LOAD_PATIENCE_S = 60.0
@@ -95,13 +103,18 @@ class World:
         )
 
     @contextmanager
-    def site(self, **settings: str) -> "Iterator[Site]":
-        """A database of its own with the web server on it. ``settings`` are named as in the environment."""
+    def site(self, *, preloaded: int = 0, **settings: str) -> "Iterator[Site]":
+        """A database of its own, with so many holds of earlier in it, and the web server on it.
+
+        ``settings`` are named as in the environment.
+        """
         name = f"bench_{next(self._numbers)}"
         self._run(sql.SQL("CREATE DATABASE {} TEMPLATE bench_template OWNER holdfast_owner").format(sql.Identifier(name)))
         try:
             with contextlib.closing(Site(self, name, self._environment(name, settings))) as site:
                 site.start()
+                if preloaded:
+                    site.preload(preloaded)
                 yield site
         finally:
             self._run(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
@@ -209,7 +222,7 @@ class Site:
         numbered = {"first": opened[0], "last": opened[-1], "route_id": self.route, "station_id": self.station, "capacity": capacity}
         for query in (SQL.add_drivers, SQL.add_sessions, SQL.add_pools, SQL.announce_sessions):
             self._execute(query.text, numbered)
-        self._execute("ANALYZE users, driver_sessions, pools", {}) if count > 1 else None
+        self.tidy_up("users", "driver_sessions", "pools", "events")
         return opened
 
     def invite(self, count: int) -> "Crowd":
@@ -221,36 +234,100 @@ class Site:
         logins = (Login(numbers.login_id(number), numbers.person_id(number), 1, None) for number in invited)
         return Crowd(invited, [self._tokens.issue(login, Role.PASSENGER) for login in logins])
 
+    def open_rooms(self, count: int) -> range:
+        """Rooms by number, with their nights."""
+        opened = range(1, count + 1)
+        self._execute(SQL.add_nights.text, {"first": opened[0], "last": opened[-1]})
+        self.tidy_up("pools")
+        return opened
+
+    def preload(self, count: int) -> None:
+        """Holds of earlier, on sessions that nobody asks for in a run: on empty tables every plan is another one."""
+        people, sessions = self.invite(PRELOADED_PEOPLE).numbers, self.open_sessions(PRELOADED_SESSIONS)
+        self.add_lapsing(count, datetime.now(UTC) + PRELOADED_FOR, sessions, people)
+        self.tidy_up(*HOT_TABLES)
+
+    def tidy_up(self, *tables: str) -> None:
+        """What would otherwise happen by itself in the middle of a run."""
+        with psycopg.connect(self.world.postgres.url("holdfast_owner", self.database), autocommit=True) as owner:
+            owner.execute(sql.SQL("VACUUM (ANALYZE) {}").format(sql.SQL(", ").join(map(sql.Identifier, tables))))
+
     @property
     def people(self) -> int:
         return self._people
 
     def count_holds(self) -> int:
-        return int(self.value(SQL.count_holds.text))
+        return int(self.value(SQL.count_holds))
 
-    def value(self, statement: LiteralString, **parameters: object) -> Any:
+    def count_confirmed(self) -> int:
+        return int(self.value(SQL.count_confirmed))
+
+    def begin_payments(self, limit: int) -> list[UUID]:
+        """A payment for each held booking that has none, at most ``limit``, as they stand once the gateway was asked."""
+        rows = self._connection.execute(SQL.add_payments.text, {"limit": limit}).fetchall()
+        return [row[0] for row in rows]
+
+    def add_lapsing(self, count: int, deadline: datetime, sessions: range, people: range) -> None:
+        """Holds that all lapse at once."""
+        numbered = {"first_session": sessions[0], "sessions": len(sessions), "first_person": people[0], "people": len(people)}
+        self._execute(SQL.add_lapsing.text, {"count": count, "deadline": deadline, **numbered})
+
+    def move_deadlines(self, before: datetime, deadline: datetime) -> int:
+        """Let holds of one deadline lapse at another; returns how many."""
+        return self._execute(SQL.move_deadlines.text, {"before": before, "deadline": deadline})
+
+    def count_lapsed(self) -> int:
+        return int(self.value(SQL.count_lapsed))
+
+    def count_expired(self) -> int:
+        return int(self.value(SQL.count_expired))
+
+    def seconds_behind(self) -> float:
+        """How far the last consumer of the log is behind."""
+        return float(self.value(SQL.seconds_behind))
+
+    def value(self, query: Query) -> Any:
         """The first column of the first row."""
-        row = self._connection.execute(statement, parameters).fetchone()
+        row = self._connection.execute(query.text).fetchone()
         return None if row is None else row[0]
 
-    def run(self, statement: LiteralString, **parameters: object) -> int:
-        """A statement; returns how many rows it changed."""
-        return self._execute(statement, parameters)
+    def load(self, job: LoadJob, until: Callable[[], None] | None = None) -> "Loaded":
+        """Run a load in a process of its own, and say what it took of the processors.
 
-    def load(self, job: LoadJob) -> "Loaded":
-        """Run a load in a process of its own, and say what it took of the processors."""
+        ``until`` runs beside it; when it returns, the load asks no more, however long it was to go on.
+        """
         self._loads += 1
-        wanted, found = self.world.root / "job.json", self.world.root / "result.json"
-        wanted.write_bytes(msgspec.json.encode(msgspec.structs.replace(job, key_prefix=f"{self._loads}-")))
+        job = msgspec.structs.replace(job, key_prefix=f"{self._loads}-")
         meter = Meter(self.server, self.world)
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "holdfast.app.bench.load", str(wanted), str(found)],
-            check=False, capture_output=True, text=True, env=dict(self.environment), timeout=job.seconds + LOAD_PATIENCE_S,
-        )  # fmt: skip
-        if done.returncode != 0:
-            raise Fault(f"The load generator failed:\n{done.stderr[-3000:]}")
-        result = msgspec.json.decode(found.read_bytes(), type=LoadResult)
-        return Loaded(result, meter.read(result.seconds, result.cpu_s))
+        result = self._run_beside("holdfast.app.bench.load", job, LoadResult, job.seconds, until)
+        return Loaded(result, meter.read(result.seconds, load_s=result.cpu_s))
+
+    def core(self, job: CoreJob) -> "Done":
+        """Run the core without HTTP in a process of its own, and say what it took of the processors."""
+        meter = Meter(None, self.world)
+        result = self._run_beside("holdfast.app.bench.core", job, CoreResult, job.seconds, None)
+        return Done(result, meter.read(result.seconds, core_s=result.cpu_s))
+
+    def _run_beside(self, module: str, job: Struct, result: type[R], seconds: float, until: Callable[[], None] | None) -> R:
+        wanted, found, log = (self.world.root / name for name in ("job.json", "result.json", "job.log"))
+        wanted.write_bytes(msgspec.json.encode(job))
+        with log.open("wb") as output:
+            child = subprocess.Popen(
+                leashed([sys.executable, "-P", "-m", module, str(wanted), str(found)], signal.SIGTERM),
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=dict(self.environment), cwd=self.world.root,
+            )  # fmt: skip
+        try:
+            if until is not None:
+                until()
+                child.terminate()
+            code = child.wait(seconds + LOAD_PATIENCE_S)
+        finally:
+            if child.poll() is None:
+                child.kill()
+                child.wait()
+        if code != 0:
+            raise Fault(f"{module} failed:\n{log.read_text(errors='replace')[-3000:]}")
+        return msgspec.json.decode(found.read_bytes(), type=result)
 
     def violations(self) -> list[str]:
         """The invariants that do not hold."""
@@ -290,29 +367,51 @@ class Loaded(Struct, frozen=True):
         )
 
 
-class Meter:
-    """What a server and PostgreSQL take of the processors from now on."""
+class Done(Struct, frozen=True):
+    """What the core did, and what all took of the processors for it."""
 
-    def __init__(self, server: psutil.Process, world: World) -> None:
+    result: CoreResult
+    cpu: Cpu
+
+    def sample(self, done: int) -> Sample:
+        """A sample of which ``done`` is what really happened."""
+        result = self.result
+        return Sample(
+            rate=done / result.seconds,
+            errors=result.errors + abs(result.done - done),
+            p50_ms=result.p50_ms,
+            p95_ms=result.p95_ms,
+            p99_ms=result.p99_ms,
+            cpu=self.cpu,
+            note=result.first_error or (f"{result.done} answers, {done} in the database" if result.done != done else ""),
+        )
+
+
+class Meter:
+    """What a web server, where one has a part in it, and PostgreSQL take of the processors from now on."""
+
+    def __init__(self, server: psutil.Process | None, world: World) -> None:
         self._server = server
         self._world = world
         self._began = self._seconds()
 
-    def read(self, seconds: float, load_s: float) -> Cpu:
-        """Shares of all processors over ``seconds``."""
+    def read(self, seconds: float, *, load_s: float = 0.0, core_s: float = 0.0) -> Cpu:
+        """Shares of all processors over ``seconds``. ``load_s`` and ``core_s`` are what the other processes say that they took."""
         server, postgres = (after - before for after, before in zip(self._seconds(), self._began, strict=True))
         whole = seconds * (psutil.cpu_count() or 1)
-        return Cpu(*(round(part / whole, 3) for part in (server, postgres, load_s)))
+        return Cpu(*(round(part / whole, 3) for part in (server + core_s, postgres, load_s)))
 
     def _seconds(self) -> tuple[float, float]:
-        own = self._server.cpu_times()
-        postgres = 0.0
+        own, postgres = 0.0, 0.0
+        if self._server is not None:
+            taken = self._server.cpu_times()
+            own = taken.user + taken.system
         for number, process in enumerate(self._world.backends()):
             with contextlib.suppress(psutil.NoSuchProcess):
                 times = process.cpu_times()
                 # A child that ended counts as its parent's.
                 postgres += times.user + times.system + (times.children_user + times.children_system if number == 0 else 0.0)
-        return own.user + own.system, postgres
+        return own, postgres
 
 
 @contextmanager
