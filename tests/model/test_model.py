@@ -39,6 +39,8 @@ def run(ground: Ground, **more: Any) -> None:
     run_state_machine_as_test(lambda: SalesMachine(ground), settings=settings(usual, **more))  # type: ignore[arg-type]
 
 
+# Five examples take seconds; what fails is shortened, which takes minutes.
+@pytest.mark.timeout(900)
 def test_the_core_does_what_the_reference_does(ground: Ground) -> None:
     """Always the same examples, so that whoever changes something else is not surprised."""
     run(ground, max_examples=EXAMPLES, derandomize=True)
