@@ -112,7 +112,13 @@ async def without(guard: str | None, owner_url: str) -> AsyncIterator[None]:
     if guard is None:
         yield
         return
-    control = CONTROLS[guard]()
+    async with taken_away(guard, CONTROLS[guard](), owner_url):
+        yield
+
+
+@asynccontextmanager
+async def taken_away(guard: str, control: Control, owner_url: str) -> AsyncIterator[None]:
+    """Run a block with a control of a suite's own applied."""
     edited: list[tuple[Query, Any]] = []
     replaced: list[tuple[object, str, object]] = []
     async with await psycopg.AsyncConnection.connect(owner_url, autocommit=True) as connection:

@@ -19,7 +19,7 @@ from holdfast.idempotency import IdempotencyKey
 from holdfast.inventory import Inventory
 from holdfast.payments.models import PaymentId
 from holdfast.payments.payable import Arrived, Effect, HoldLapsedMeanwhile
-from holdfast.resources.kind import Kinds
+from holdfast.resources.kind import Kinds, ResourceKind
 from holdfast.routes.models import RouteId
 from holdfast.sessions import module as sessions_module
 from holdfast.sessions.kind import SESSION_KIND
@@ -42,11 +42,13 @@ def fresh_key() -> IdempotencyKey:
 class Shop:
     """A route with two stations, and as many people as a test wants."""
 
-    def __init__(self, database: Database, redis_url: str = "", *, desk_database: Database | None = None, live_holds_max: int = 3) -> None:
+    def __init__(
+        self, database: Database, redis_url: str = "", *kinds: ResourceKind, desk_database: Database | None = None, live_holds_max: int = 3
+    ) -> None:
         self.database = database
         self.inventory = Inventory()
         self.sessions = sessions_module.build(database, self.inventory, hold_lifetime=timedelta(minutes=5), service_fee=egp(1))
-        kinds = Kinds(self.sessions.kind)
+        known = Kinds(self.sessions.kind, *kinds)
         self.redis = RedisLink(redis_url)
         self.waiting = waiting_module.build(
             database, Tickets("a secret of tests"), SessionOwners(self.sessions.service), turn=TURN, joins_max=JOINS_MAX
@@ -55,7 +57,7 @@ class Shop:
             database,
             desk_database or database,
             self.inventory,
-            kinds,
+            known,
             Marks(self.redis),
             limits=HoldLimits(live_holds_max),
             gate=self.waiting.gate,

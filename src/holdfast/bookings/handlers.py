@@ -70,11 +70,14 @@ class CallingOff:
         """Unpaid holds on closed pools are given back and their bookings expire; returns how many it were."""
         async with self._database.transaction() as tx:
             hold_ids = await self._inventory.holds_on(tx, pool_ids, CALL_OFF_BATCH)
-            ids = [BookingId.of(hold_id) for hold_id in hold_ids]
-            if ids:
-                locked = await lock_all(tx, self._inventory, ids)
-                await self._lifecycle.end(tx, locked, ids, BookingState.EXPIRED, EndReason.SALES_CLOSED)
-            return len(ids)
+            if not hold_ids:
+                return 0
+            locked = await lock_all(tx, self._inventory, [BookingId.of(hold_id) for hold_id in hold_ids])
+            # Where a pool was opened again since its holds were found, they stay, or were even paid for.
+            closed = await self._inventory.closed(tx, hold_ids)
+            unpaid = [b.id for b in locked.bookings.values() if b.status is BookingState.PENDING and b.hold_id in closed]
+            await self._lifecycle.end(tx, locked, unpaid, BookingState.EXPIRED, EndReason.SALES_CLOSED)
+            return len(unpaid)
 
     @retried
     async def _call_off_some(self, pool_ids: Sequence[PoolId]) -> int:
