@@ -85,7 +85,7 @@ async def test_what_is_odd_is_refused_alike(ways: TwoWays, odd: str) -> None:
     template, headers = ODD_REQUESTS[odd]
     body = template.replace(b"%(session)s", str(session.id).encode()).replace(b"%(unknown)s", str(SessionId.of(uuid4())).encode())
     usual = {"content-type": "application/json", **signed_in(person)}
-    asked = {name.lower(): value for name, value in usual.items()} | headers
+    asked = {name.lower(): value for name, value in usual.items()} | dict(headers)
     answers = [
         _plain(await way.post(PATH, content=body, headers={n: v for n, v in asked.items() if v})) for way in (ways.express, ways.usual)
     ]
