@@ -2,7 +2,8 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from random import Random
+
+from tests.simulation.schedule import DEED
 
 from holdfast.common.money import Amount
 from holdfast.payments.gateway import (
@@ -26,8 +27,7 @@ class Bank:
     name = "sandbox"
     supports = frozenset({Method.CARD})
 
-    def __init__(self, random: Random, now: datetime) -> None:
-        self._random = random
+    def __init__(self, now: datetime) -> None:
         self._now = now
         self.is_calm = False
         """Whether it answers everybody, and takes at last what it was still thinking about."""
@@ -36,7 +36,7 @@ class Bank:
         self._moved: dict[PaymentId | RefundId, SettledItem] = {}
 
     async def charge(self, payment: PaymentId, amount: Amount, source: str, return_url: str | None) -> Outcome:
-        mood = self._random.random()
+        mood = DEED.get().dice.random()
         if payment not in self._outcomes:
             if mood < 0.1:
                 self._outcomes[payment] = Declined("insufficient_funds", str(payment))
@@ -47,18 +47,18 @@ class Bank:
                 return Unknown("it never got there")
             else:
                 self._take(payment, amount)
-        return Unknown("its answer was lost") if self._random.random() < 0.1 and not self.is_calm else self._outcomes[payment]
+        return Unknown("its answer was lost") if DEED.get().dice.random() < 0.1 and not self.is_calm else self._outcomes[payment]
 
     async def find(self, payment: PaymentId) -> Outcome | None:
-        if payment in self._thinking and (self.is_calm or self._random.random() < 0.5):
+        if payment in self._thinking and (self.is_calm or DEED.get().dice.random() < 0.5):
             self._take(payment, self._thinking.pop(payment))
         return self._outcomes.get(payment)
 
     async def refund(self, refund: RefundId, payment: PaymentId, amount: Amount) -> RefundOutcome:
-        if self._random.random() < 0.1 and not self.is_calm:
+        if DEED.get().dice.random() < 0.1 and not self.is_calm:
             return Unknown("it never got there")
         self._moved.setdefault(refund, SettledItem(SettledKind.REFUND, refund, payment, amount, str(refund), self._now))
-        return Unknown("its answer was lost") if self._random.random() < 0.1 and not self.is_calm else Refunded(str(refund))
+        return Unknown("its answer was lost") if DEED.get().dice.random() < 0.1 and not self.is_calm else Refunded(str(refund))
 
     async def list_settled(self, since: datetime) -> AsyncIterator[SettledItem]:
         for item in self._moved.values():

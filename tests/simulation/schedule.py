@@ -19,18 +19,20 @@ from typing import Any, Self, TypeVar
 
 import psycopg
 import stamina
+from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.simulation.faults import ANYWHERE, AT_COMMIT, SERVER_SAYS, Fault, drop, end_backend, lose_answer_of_commit, say
 
 from holdfast.bookings import handlers, seats
 from holdfast.cache import RedisLink
 from holdfast.common import ids
-from holdfast.database import Database, Query, Tx
+from holdfast.database import Database, Query, Tx, engine
+from holdfast.inventory import repository as inventory
 from holdfast.payments import service as payments_service
 
 T = TypeVar("T")
 
-# After a statement has come back, what its task does next takes a few rounds of the loop until it waits here again.
-ROUNDS_TO_REST = 25
+# So many rounds of the loop in which nobody did anything: the wires are looked at in each.
+IDLE_ROUNDS = 4
 LOOK_AGAIN_S = 0.002
 # A COMMIT is where most can go wrong.
 FAULTS_AT_COMMIT = 4
@@ -47,21 +49,34 @@ class Process:
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     is_dead: bool = False
 
-    def die(self) -> None:
+    async def die(self, control: psycopg.AsyncConnection[Any]) -> None:
         """As ``kill -9`` would have it: its connections end, and none of its tasks ever comes back."""
         self.is_dead = True
-        for database in self.databases:
-            for pg in database._opened:
-                drop(pg)
+        open_still = [pg for database in self.databases for pg in database._opened if not pg.closed]
+        for pg in open_still:
+            drop(pg)
+        # Else the server would notice in its own time, and who waits for whom until then would be the machine's choice.
+        for pg in open_still:
+            await end_backend(control, pg)
+
+
+@dataclass(frozen=True)
+class Deed:
+    """One operation with dice of its own, so that what it throws does not depend on who threw before it."""
+
+    number: int
+    dice: Random
 
 
 PROCESS: ContextVar[Process] = ContextVar("process")
+DEED: ContextVar[Deed] = ContextVar("deed")
 
 
 @dataclass
 class Parked:
     """A task that waits for its turn."""
 
+    deed: int
     process: Process
     pg: psycopg.AsyncConnection[Any]
     what: str
@@ -78,6 +93,8 @@ class Schedule:
         self.turns = 0
         self.struck: dict[Fault, int] = {}
         self.clock_offset = timedelta()
+        # In the middle of a month for which there are partitions, whatever the clock does.
+        self.began = datetime_module.datetime.now(datetime_module.UTC).replace(day=15, hour=12, minute=0, second=0, microsecond=0)
         self.on_fault: Callable[[Fault, Process], Awaitable[None]] | None = None
         self._faults_per_1000 = faults_per_1000
         self._parked: list[Parked] = []
@@ -139,7 +156,7 @@ class Schedule:
             # Whoever is dead waits until the end.
             self._lost.append(waits)
         else:
-            self._parked.append(Parked(process, pg, what, waits))
+            self._parked.append(Parked(DEED.get().number, process, pg, what, waits))
         return await waits
 
     async def _strike(self, fault: Fault | None, pg: psycopg.AsyncConnection[Any]) -> None:
@@ -168,9 +185,11 @@ class Schedule:
         if not self._parked:
             return False
         self.turns += 1
+        # Not in the order in which they came, which is the machine's.
+        self._parked.sort(key=lambda parked: (parked.deed, parked.what))
         chosen = self._parked.pop(self.random.randrange(len(self._parked)))
         fault = self._draw(chosen)
-        self._trace.update(f"{chosen.process.name} {chosen.what} {fault} of {len(self._parked)}\n".encode())
+        self._trace.update(f"{chosen.deed} {chosen.process.name} {chosen.what} {fault} of {len(self._parked)}\n".encode())
         if fault is not None:
             self.struck[fault] = self.struck.get(fault, 0) + 1
             if fault not in SERVER_SAYS and fault not in (Fault.KILLED_BEFORE, Fault.ANSWER_LOST):
@@ -202,14 +221,20 @@ class Schedule:
 
     async def _rest(self) -> None:
         while True:
-            for _ in range(ROUNDS_TO_REST):
+            idle = 0
+            while idle < IDLE_ROUNDS:
                 await asyncio.sleep(0)
+                idle = 0 if self._loop_has_work() else idle + 1
             if not self._under_way:
                 return
             before = set(self._under_way)
             await asyncio.wait(before, timeout=LOOK_AGAIN_S, return_when=asyncio.FIRST_COMPLETED)
             if set(self._under_way) == before and await self._all_wait_for_locks() and set(self._under_way) == before:
                 return
+
+    def _loop_has_work(self) -> bool:
+        # There is no public way to ask, and a number of rounds that is enough today is not enough tomorrow.
+        return bool(asyncio.get_running_loop()._ready)  # type: ignore[attr-defined]
 
     async def _all_wait_for_locks(self) -> bool:
         connections = list(self._under_way.values())
@@ -229,30 +254,36 @@ class Schedule:
     @contextmanager
     def installed(self) -> Iterator[Self]:
         """Between the program and its server, until the block ends; ids and the program's own clock come from the seed too."""
-        rows, run, pipeline, connect, commit, ask = (
-            Tx.rows,
-            Tx.run,
-            Tx.pipeline,
-            Database._connect,
-            psycopg.AsyncConnection.commit,
-            RedisLink.ask,
-        )
+        rows, run, pipeline, ask = Tx.rows, Tx.run, Tx.pipeline, RedisLink.ask
+        start, commit, rollback = AsyncConnection.start, psycopg.AsyncConnection.commit, psycopg.AsyncConnection.rollback
+
+        async def _start(connection: AsyncConnection, is_ctxmanager: bool = False) -> AsyncConnection:
+            return await self.outside(lambda: start(connection, is_ctxmanager))
 
         async def _commit(pg: Any) -> None:
             await self.commit(pg, lambda: commit(pg))
+
+        async def _rollback(pg: Any) -> None:
+            await self.outside(lambda: rollback(pg))
 
         replaced: Sequence[tuple[object, str, object]] = (
             (Tx, "rows", lambda tx, statement, **named: self.statement(tx, statement, lambda: rows(tx, statement, **named))),
             (Tx, "run", lambda tx, statement, **named: self.statement(tx, statement, lambda: run(tx, statement, **named))),
             (Tx, "pipeline", lambda tx: self.pipeline(tx, pipeline(tx))),
-            (Database, "_connect", lambda database, **named: self.outside(lambda: connect(database, **named))),
+            (AsyncConnection, "start", _start),
             (RedisLink, "ask", lambda link, command, otherwise: self.outside(lambda: ask(link, command, otherwise))),
             (psycopg.AsyncConnection, "commit", _commit),
-            (ids, "os", SimpleNamespace(urandom=self.random.randbytes)),
+            (psycopg.AsyncConnection, "rollback", _rollback),
+            (ids, "os", SimpleNamespace(urandom=_bytes)),
             (ids, "time", SimpleNamespace(time_ns=lambda: int(self._now().timestamp() * 1e9))),
             (seats, "time", SimpleNamespace(monotonic=lambda: self.turns / 100)),
             (handlers, "datetime", _clock(self._now)),
             (payments_service, "OVERLOADED_WAITS_S", (0.0, 0.0, 0.0)),
+            # Whoever waits too long is told so by a fault: when the server's own deadlines pass depends on the machine.
+            (engine, "_OPTIONS", "-c statement_timeout=60s -c lock_timeout=60s -c timezone=UTC"),
+            (engine, "TRANSACTION_TIMEOUT_MS", 60_000),
+            (inventory.SQL.short_wait, "text", inventory.SQL.short_wait.text.replace("250ms", "60s")),
+            (inventory.SQL.usual_wait, "text", inventory.SQL.usual_wait.text.replace("2s", "60s")),
         )
         before = [(place, name, getattr(place, name)) for place, name, _ in replaced]
         stamina.set_testing(True, attempts=3, cap=True)
@@ -266,8 +297,7 @@ class Schedule:
             stamina.set_testing(False)
 
     def _now(self) -> datetime_module.datetime:
-        began = datetime_module.datetime(2026, 11, 25, tzinfo=datetime_module.UTC)
-        return began + timedelta(milliseconds=self.turns) + self.clock_offset
+        return self.began + timedelta(milliseconds=self.turns) + self.clock_offset
 
 
 def _clock(now: Callable[[], datetime_module.datetime]) -> type[datetime_module.datetime]:
@@ -279,3 +309,7 @@ def _clock(now: Callable[[], datetime_module.datetime]) -> type[datetime_module.
             return now().astimezone(tz)
 
     return Clock
+
+
+def _bytes(size: int) -> bytes:
+    return DEED.get().dice.randbytes(size)

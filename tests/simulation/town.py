@@ -5,8 +5,8 @@ What is acknowledged is written down here, in the plainest terms, and compared w
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, auto
@@ -19,7 +19,7 @@ import redis as redis_module
 from tests.shop import Shop
 from tests.simulation.bank import Bank
 from tests.simulation.faults import Fault
-from tests.simulation.schedule import PROCESS, Process, Schedule
+from tests.simulation.schedule import DEED, PROCESS, Deed, Process, Schedule
 
 from holdfast.app.check.examination import Examination, examine
 from holdfast.bookings.models import PAYABLE_KIND, BookingId
@@ -44,6 +44,8 @@ from holdfast.sessions.kind import SESSION_KIND
 from holdfast.sessions.models import Session, SessionId
 
 CROWD = 8
+# So many that nobody ever waits for one: that would be the machine's choice.
+CONNECTIONS = 60
 PEOPLE = 10
 SESSIONS = 5
 SEATS_MAX = 9
@@ -119,9 +121,10 @@ class Town:
     def __init__(
         self, seed: int, database_url: str, superuser: psycopg.AsyncConnection[Any], redis_url: str, *, faults_per_1000: int
     ) -> None:
-        self.random = Random(seed)
         self.seed = seed
-        self.schedule = Schedule(self.random, superuser, faults_per_1000=faults_per_1000)
+        self._dice = Random(seed)
+        self._deeds = 0
+        self.schedule = Schedule(Random(f"schedule {seed}"), superuser, faults_per_1000=faults_per_1000)
         self.schedule.on_fault = self._strike
         self._superuser = superuser
         self._url = database_url
@@ -160,7 +163,7 @@ class Town:
     def _start(self) -> Running:
         self._processes += 1
         process = Process(f"process {self._processes}")
-        database = Database(self._url, name=process.name)
+        database = Database(self._url, name=process.name, connections=CONNECTIONS)
         process.databases.append(database)
         shop = Shop(database, NOWHERE if self._redis_is_gone and self._redis_url else self._redis_url)
         if self._running or self._buried:
@@ -174,7 +177,7 @@ class Town:
     async def _strike(self, fault: Fault, process: Process) -> None:
         match fault:
             case Fault.PROCESS_KILLED:
-                process.die()
+                await process.die(self._superuser)
                 self._tasks -= process.tasks
                 index = next(n for n, running in enumerate(self._running) if running.process is process)
                 self._buried.append(self._running[index])
@@ -191,13 +194,15 @@ class Town:
 
     @asynccontextmanager
     async def _installed(self) -> AsyncIterator[None]:
-        row = await (await self._superuser.execute("SELECT now()")).fetchone()
-        assert row is not None
-        self.bank = Bank(Random(self.seed), row[0])
-        with self.schedule.installed():
-            token = PROCESS.set(Process("nobody"))
+        # Time stands still, and moves when the seed says so.
+        still = f"SELECT timestamptz '{self.schedule.began.isoformat()}' + (SELECT moved FROM test_clock_offset)"
+        await self._superuser.execute(
+            f"CREATE OR REPLACE FUNCTION business_now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS $${still}$$".encode()
+        )
+        self.bank = Bank(self.schedule.began)
+        with self.schedule.installed(), self._as(Process("nobody")):
+            self._running = [self._start(), self._start()]
             try:
-                self._running = [self._start(), self._start()]
                 yield
             finally:
                 self.schedule.end()
@@ -207,18 +212,27 @@ class Town:
                 await asyncio.gather(*left, return_exceptions=True)
                 for running in self._buried + self._running:
                     await running.shop.database.close()
-                PROCESS.reset(token)
 
     # Operations ------------------------------------------------------------------------------------------------------------------
 
     def _begin(self, operation: "Callable[[Running], Awaitable[None]]", running: Running | None = None) -> None:
-        running = running or self.random.choice(self._running)
-        token = PROCESS.set(running.process)
-        task = asyncio.ensure_future(self._told(operation, running))
-        PROCESS.reset(token)
+        running = running or self._dice.choice(self._running)
+        self._deeds += 1
+        with self._as(running.process):
+            task = asyncio.ensure_future(self._told(operation, running))
         running.process.tasks.add(task)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    @contextmanager
+    def _as(self, process: Process) -> Iterator[None]:
+        """What is begun inside is done by this process, and throws dice of its own."""
+        tokens = PROCESS.set(process), DEED.set(Deed(self._deeds, Random(f"{self.seed} {self._deeds}")))
+        try:
+            yield
+        finally:
+            PROCESS.reset(tokens[0])
+            DEED.reset(tokens[1])
 
     async def _told(self, operation: "Callable[[Running], Awaitable[None]]", running: Running) -> None:
         try:
@@ -241,7 +255,7 @@ class Town:
             await self._go_on()
 
     def _next_operation(self) -> "Callable[[Running], Awaitable[None]]":
-        return self.random.choices(
+        return self._dice.choices(
             (self._hold, self._repeat, self._pay, self._release, self._cancel, self._work, self._close, self._call_off, self._time_passes),
             weights=(30, 12, 20, 6, 6, 14, 2, 1, 4),
         )[0]
@@ -264,7 +278,7 @@ class Town:
         driver = await running.shop.driver()
         self._drivers.append(driver)
         shop = running.shop
-        session = await shop.sessions.service.start(driver, None, shop.route_id, shop.station_id, self.random.randint(1, SEATS_MAX))
+        session = await shop.sessions.service.start(driver, None, shop.route_id, shop.station_id, DEED.get().dice.randint(1, SEATS_MAX))
         self._sessions[session.id] = session
 
     async def _send(self, running: Running, wish: Wish) -> None:
@@ -291,19 +305,19 @@ class Town:
         return wish
 
     async def _hold(self, running: Running) -> None:
-        session_id = SessionId.of(self.random.choice(list(self._sessions)))
-        quantity = self.random.choice((1, 1, 1, 2, 3))
+        session_id = SessionId.of(DEED.get().dice.choice(list(self._sessions)))
+        quantity = DEED.get().dice.choice((1, 1, 1, 2, 3))
 
         async def ask(shop: Shop, payments: PaymentsModule, actor: Actor, key: IdempotencyKey) -> UUID:
             held = await shop.bookings.service.hold(actor, key, SESSION_KIND, session_id, quantity)
             self._tickets.setdefault(held.id, Ticket(held.id, actor, session_id, quantity))
             return held.id
 
-        await self._send(running, self._wish(self.random.choice(self._people), ask))
+        await self._send(running, self._wish(DEED.get().dice.choice(self._people), ask))
 
     async def _repeat(self, running: Running) -> None:
         if self._wishes:
-            await self._send(running, self.random.choice(self._wishes))
+            await self._send(running, DEED.get().dice.choice(self._wishes))
 
     async def _pay(self, running: Running) -> None:
         ticket = self._some_ticket()
@@ -339,7 +353,7 @@ class Town:
         await self._send(running, self._wish(ticket.owner, ask))
 
     def _some_ticket(self) -> Ticket | None:
-        return self.random.choice(list(self._tickets.values())) if self._tickets else None
+        return DEED.get().dice.choice(list(self._tickets.values())) if self._tickets else None
 
     async def _close(self, running: Running) -> None:
         await self._end_session(running, lambda shop, actor, key, session: shop.sessions.service.close(actor, key, session))
@@ -348,7 +362,7 @@ class Town:
         await self._end_session(running, lambda shop, actor, key, session: shop.sessions.service.cancel(actor, key, session, "engine"))
 
     async def _end_session(self, running: Running, way: "Callable[[Shop, Actor, IdempotencyKey, SessionId], Awaitable[Any]]") -> None:
-        session = self.random.choice(list(self._sessions.values()))
+        session = DEED.get().dice.choice(list(self._sessions.values()))
 
         async def ask(shop: Shop, payments: PaymentsModule, actor: Actor, key: IdempotencyKey) -> object:
             return (await way(shop, actor, key, session.id)).status
@@ -364,10 +378,10 @@ class Town:
             running.payments.reconciler.ask_for_unanswered,
             running.payments.refunds.do_due,
         )
-        await self.random.choice(steps)()
+        await DEED.get().dice.choice(steps)()
 
     async def _time_passes(self, running: Running) -> None:
-        await self._move_time(self.random.random() * TIME_MAX)
+        await self._move_time(DEED.get().dice.random() * TIME_MAX)
 
     async def _move_time(self, by: timedelta) -> None:
         await self._superuser.execute("UPDATE test_clock_offset SET moved = moved + %s", (by,))
