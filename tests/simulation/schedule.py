@@ -96,7 +96,7 @@ class Schedule:
         # In the middle of a month for which there are partitions, whatever the clock does.
         self.began = datetime_module.datetime.now(datetime_module.UTC).replace(day=15, hour=12, minute=0, second=0, microsecond=0)
         self.on_fault: Callable[[Fault, Process], Awaitable[None]] | None = None
-        self._faults_per_1000 = faults_per_1000
+        self.faults_per_1000 = faults_per_1000
         self._parked: list[Parked] = []
         self._under_way: dict[asyncio.Future[None], psycopg.AsyncConnection[Any] | None] = {}
         self._in_pipeline: set[int] = set()
@@ -215,7 +215,7 @@ class Schedule:
                 turn.set_exception(psycopg.OperationalError("the simulation is over"))
 
     def _draw(self, chosen: Parked) -> Fault | None:
-        if self.random.randrange(1000) >= self._faults_per_1000 * (FAULTS_AT_COMMIT if chosen.what == COMMIT else 1):
+        if self.random.randrange(1000) >= self.faults_per_1000 * (FAULTS_AT_COMMIT if chosen.what == COMMIT else 1):
             return None
         return self.random.choice(AT_COMMIT if chosen.what == COMMIT else SERVER_SAYS + ANYWHERE)
 
