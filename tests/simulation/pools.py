@@ -198,6 +198,9 @@ class Pools(Simulation[Booth]):
         while await running.expire():
             pass
 
+    async def count_undone(self) -> int:
+        return len(await self.rows("SELECT 1 FROM holds"))
+
     async def _ask(self, what: str, running: Booth, ask: Any) -> None:
         actor = Actor(UserId.of(uuid5(UUID(int=0), str(self.dice.randrange(5)))), Role.PASSENGER)
         wish = self.wish(actor, ask)

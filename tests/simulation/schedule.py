@@ -264,7 +264,9 @@ class Schedule:
             await self.commit(pg, lambda: commit(pg))
 
         async def _rollback(pg: Any) -> None:
-            await self.outside(lambda: rollback(pg))
+            # The dead do not tidy up.
+            if not PROCESS.get().is_dead:
+                await self.outside(lambda: rollback(pg))
 
         replaced: Sequence[tuple[object, str, object]] = (
             (Tx, "rows", lambda tx, statement, **named: self.statement(tx, statement, lambda: rows(tx, statement, **named))),

@@ -17,7 +17,7 @@ from tests.simulation.simulation import Course, Simulation
 from tests.simulation.town import Town
 
 FAULTS_PER_1000 = 8
-QUICK, LONG = 150, 3000
+QUICK, LONG = 120, 3000
 SEEDS_QUICK, SEEDS_LONG = 2, 25
 CONTROL_SEEDS_MAX = 20
 

@@ -103,10 +103,15 @@ class Town(Simulation[Counter]):
             await self._open_session(running)
 
     async def _open_session(self, running: Counter) -> None:
-        driver = await running.shop.driver()
-        shop = running.shop
-        session = await shop.sessions.service.start(driver, None, shop.route_id, shop.station_id, self.dice.randint(1, SEATS_MAX))
-        self._sessions[session.id] = session
+        seats = self.dice.randint(1, SEATS_MAX)
+
+        async def ask(counter: Counter, actor: Actor, key: IdempotencyKey) -> UUID:
+            shop = counter.shop
+            session = await shop.sessions.service.start(actor, key, shop.route_id, shop.station_id, seats)
+            self._sessions[session.id] = session
+            return session.id
+
+        await self.send(running, self.wish(await running.shop.driver(), ask))
 
     async def hold(self, running: Counter) -> None:
         session_id = SessionId.of(self.dice.choice(list(self._sessions)))
