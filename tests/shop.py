@@ -7,6 +7,7 @@ from uuid import uuid4
 from sqlalchemy import text
 
 from holdfast.bookings import module as bookings_module
+from holdfast.bookings.desk import HoldLimits
 from holdfast.bookings.models import Booking, BookingId, HeldBooking
 from holdfast.cache import Marks, RedisLink
 from holdfast.common.actor import Actor, Role, UserId
@@ -43,7 +44,7 @@ class Shop:
         kinds = Kinds(self.sessions.kind)
         self.redis = RedisLink(redis_url)
         self.bookings = bookings_module.build(
-            database, desk_database or database, self.inventory, kinds, Marks(self.redis), live_holds_max=live_holds_max
+            database, desk_database or database, self.inventory, kinds, Marks(self.redis), limits=HoldLimits(live_holds_max)
         )
         self.inventory.owner = self.bookings.hold_owner
         self.route_id, self.station_id = RouteId.new(), StationId.new()

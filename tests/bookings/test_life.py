@@ -7,7 +7,14 @@ import pytest
 from sqlalchemy import text
 from tests.shop import FARE, FEE, FIRST_PAGE, MoveTime, Shop, fresh_key
 
-from holdfast.bookings.errors import BookingCancelledAlready, BookingConfirmedAlready, BookingUnknown, HoldExpired, TooManyLiveHolds
+from holdfast.bookings.errors import (
+    BookingCancelledAlready,
+    BookingConfirmedAlready,
+    BookingUnknown,
+    HoldExpired,
+    TooManyLiveHolds,
+    TooManyUnpaidHolds,
+)
 from holdfast.bookings.states import BookingState, EndReason
 from holdfast.common.actor import Actor, Role, UserId
 from holdfast.common.errors import Refusal
@@ -77,6 +84,35 @@ async def test_a_person_has_at_most_three_live_holds(shop: Shop, move_time: Move
         await shop.hold(person, await shop.session())
     move_time(HOLD_LIFETIME)
     await shop.hold(person, await shop.session())
+
+
+async def test_holding_and_letting_go_again_and_again_ends(shop: Shop, move_time: MoveTime) -> None:
+    session, other, person = await shop.session(), await shop.session(), await shop.person()
+    for n in range(5):
+        held = await shop.hold(person, session)
+        if n % 2:
+            await shop.bookings.service.release(person, None, held.id)
+        else:
+            move_time(HOLD_LIFETIME)
+            await shop.bookings.expiry.expire_some()
+    with pytest.raises(TooManyUnpaidHolds) as refused:
+        await shop.hold(person, session)
+    assert refused.value.facts["count"] == 5
+    # Only this person and this session are meant.
+    await shop.hold(await shop.person(), session)
+    assert isinstance(await shop.arrive(await shop.hold(person, other)), Settled)
+    move_time(timedelta(minutes=61) - 3 * HOLD_LIFETIME)
+    await shop.hold(person, session)
+
+
+async def test_what_was_paid_or_called_off_is_not_held_against_anybody(shop: Shop) -> None:
+    person = await shop.person()
+    session = await shop.session()
+    for _ in range(6):
+        held = await shop.hold(person, session)
+        await shop.arrive(held)
+        await shop.bookings.service.cancel(person, None, held.id)
+    await shop.hold(person, session)
 
 
 async def test_an_unknown_session_is_said_to_be_unknown(shop: Shop) -> None:

@@ -108,7 +108,7 @@ DAMAGES = [
         "i4_payments",
         f"UPDATE payments SET total_amount = 700, fare_amount = 600 WHERE id = {KEPT};"
         f"UPDATE bookings SET fare = 600 WHERE id = (SELECT payable_id FROM payments WHERE id = {KEPT})",
-        follows=("i3_balances", "i6_cancelled", "i8_items"),
+        follows=("i3_balances", "i8_items"),
     ),
     Damage(
         "i4_refunds",

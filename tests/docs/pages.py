@@ -52,7 +52,7 @@ def anchors(page: Path) -> set[str]:
 @cache
 def files() -> frozenset[str]:
     """Every file of the project, as a path from its root."""
-    kept = ("src", "tests", "migrations", "docs", "deploy", "requirements", ".ci")
+    kept = ("src", "tests", "migrations", "bench", "docs", "deploy", "requirements", ".ci")
     inside = (path for folder in kept for path in (ROOT / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     return frozenset(name_of(path) for path in [*inside, *(path for path in ROOT.iterdir() if path.is_file())])
 

@@ -1,7 +1,7 @@
 """The event log: read without gaps, applied once."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, LiteralString
 
 import pytest
 from sqlalchemy import text
@@ -159,3 +159,16 @@ async def test_lag_tells_how_far_a_consumer_is_behind(database: Database) -> Non
     await announce(database, 2)
     async with database.reading() as tx:
         assert (await repository.lags(tx))[0].seconds > 0
+
+
+async def test_reading_on_costs_no_more_where_much_is_left(database: Database) -> None:
+    """It goes along the index and stops: a reader that fell behind would otherwise sort all that is left, with every read."""
+    for _ in range(20):
+        await announce(database, *range(1, 101))
+    async with database.transaction() as tx:
+        parameters = {"epoch": 0, "xid": "0", "position": 0, "limit": 10}
+        explain: LiteralString = "EXPLAIN (ANALYZE, TIMING OFF, COSTS OFF) "
+        found = await (await tx.pg.execute(explain + repository.SQL.read_after.text, parameters)).fetchall()
+    plan = "\n".join(line for (line,) in found)
+    assert "Sort Method" not in plan, plan
+    assert "Index Scan using events_" in plan, plan

@@ -79,7 +79,8 @@ async def open_market(database: Database, directory: Path) -> AsyncIterator[Mark
 
 @asynccontextmanager
 async def over_http(market: Market) -> AsyncIterator[httpx.AsyncClient]:
-    """Payouts and reports behind the edge."""
-    program = FewRoutes(Settings(_env_file=None), [market.payouts.router, market.reports.router])  # type: ignore[call-arg]
+    """Bookings, payouts and reports behind the edge."""
+    routers = [market.shop.bookings.router, market.payouts.router, market.reports.router]
+    program = FewRoutes(Settings(_env_file=None), routers)  # type: ignore[call-arg]
     async with serving(create_app(program)) as url, httpx.AsyncClient(base_url=f"{url}/api/v1", trust_env=False) as client:
         yield client

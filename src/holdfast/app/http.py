@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from holdfast.app.edge.answers import ViewResponse
 from holdfast.app.edge.asgi import App
 from holdfast.app.edge.documents import Documents
+from holdfast.app.edge.express import express_lanes
 from holdfast.app.edge.gate import Gate
 from holdfast.app.edge.limiting import Tally
 from holdfast.app.edge.metrics import RequestMetrics
@@ -88,6 +89,7 @@ def create_app(program: Program, registry: CollectorRegistry | None = None) -> G
         cast(App, app),
         verify=program.verify,
         metrics=RequestMetrics(registry or CollectorRegistry()),
+        lanes=express_lanes(app.routes),
         sockets=program.sockets,
         tally=Tally(settings.requests_per_minute) if settings.requests_per_minute else None,
         trusted_proxies=settings.trusted_proxies,

@@ -11,6 +11,7 @@ from datetime import timedelta
 from litestar import Litestar, Router
 
 from holdfast.app.background import Loop, in_background
+from holdfast.app.bench import endpoint as bench_endpoint
 from holdfast.app.edge.asgi import App
 from holdfast.app.faults import Fault
 from holdfast.audit import module as audit_module
@@ -18,6 +19,7 @@ from holdfast.auth import module as auth_module
 from holdfast.auth.keys import TokenKeys
 from holdfast.auth.sender import CodeSender, ConsoleSender
 from holdfast.bookings import module as bookings_module
+from holdfast.bookings.desk import HoldLimits
 from holdfast.bookings.models import PAYABLE_KIND
 from holdfast.cache import Cache, Marks, RedisLink
 from holdfast.common.guards import Verify
@@ -115,7 +117,9 @@ def build_program(settings: Settings) -> Program:
     )
     kinds = Kinds(sessions.kind)
 
-    bookings = bookings_module.build(sales, desk_database, inventory, kinds, marks, live_holds_max=settings.live_holds_max)
+    bookings = bookings_module.build(
+        sales, desk_database, inventory, kinds, marks, limits=HoldLimits(settings.live_holds_max, settings.unpaid_holds_max)
+    )
     inventory.owner = bookings.hold_owner
     payables.add(PAYABLE_KIND, bookings.payable)
 
@@ -157,6 +161,7 @@ def build_program(settings: Settings) -> Program:
             reports.router,
             complaints.router,
             notifications.router,
+            *([bench_endpoint.router()] if settings.bench_endpoint else []),
         ],
         root_routers=[auth.root_router],
         verify=auth.verify,

@@ -4,13 +4,22 @@ from litestar import Controller, Response, Router, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
-from holdfast.bookings.dto import BookingView, CancelBooking, CancellationView, HoldSeats, HoldView
-from holdfast.bookings.errors import BookingCancelledAlready, BookingConfirmedAlready, BookingUnknown, HoldExpired, TooManyLiveHolds
+from holdfast.bookings.dto import BookingView, CancelBooking, CancellationView, ChangeBooking, ChangeView, HoldSeats, HoldView
+from holdfast.bookings.errors import (
+    BookingCancelledAlready,
+    BookingConfirmedAlready,
+    BookingPending,
+    BookingUnknown,
+    ChangeCostsMore,
+    HoldExpired,
+    TooManyLiveHolds,
+    TooManyUnpaidHolds,
+)
 from holdfast.bookings.models import BookingId
 from holdfast.bookings.service import BookingService
 from holdfast.bookings.states import BookingState
 from holdfast.common.actor import Actor
-from holdfast.common.guards import provided, refusals, requires, tagged
+from holdfast.common.guards import EXPRESS, provided, refusals, requires, tagged
 from holdfast.common.paging import PageRequest, PageView
 from holdfast.idempotency import IdempotencyKey
 from holdfast.idempotency.errors import KeyUsedForAnother, StillRunning
@@ -25,8 +34,16 @@ class BookingController(Controller):
     @post(
         "/hold",
         guards=[requires()],
+        opt=EXPRESS,
         responses=refusals(
-            SessionUnknown, SoldOut, SessionClosedAlready, SessionCancelledAlready, TooManyLiveHolds, KeyUsedForAnother, StillRunning
+            SessionUnknown,
+            SoldOut,
+            SessionClosedAlready,
+            SessionCancelledAlready,
+            TooManyLiveHolds,
+            TooManyUnpaidHolds,
+            KeyUsedForAnother,
+            StillRunning,
         ),
     )
     async def hold(
@@ -72,6 +89,27 @@ class BookingController(Controller):
         """Cancel a booking. The fare goes back until the session is closed, and nothing after that; the service fee is kept."""
         wants_refund = data is None or data.refund_requested
         return CancellationView.of(await service.cancel(actor, optional_key, BookingId.parse(booking_id), wants_refund=wants_refund))
+
+    @post(
+        "/{booking_id:str}/change",
+        status_code=200,
+        guards=[requires()],
+        responses=refusals(
+            BookingUnknown, BookingPending, BookingCancelledAlready, HoldExpired, SoldOut, SessionClosedAlready, SessionCancelledAlready,
+            ChangeCostsMore, KeyUsedForAnother, StillRunning,
+        ),
+    )  # fmt: skip
+    async def change(
+        self,
+        booking_id: str,
+        data: JSONBody[ChangeBooking],
+        service: NamedDependency[BookingService],
+        actor: NamedDependency[Actor],
+        optional_key: NamedDependency[IdempotencyKey | None],
+    ) -> ChangeView:
+        """Have fewer seats than you paid for: the fare of the others goes back. More are a booking of their own."""
+        changed = await service.change(actor, optional_key, BookingId.parse(booking_id), data.seats_count)
+        return ChangeView.of(changed)
 
     @get("/history", guards=[requires()])
     async def history(

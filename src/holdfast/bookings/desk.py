@@ -5,6 +5,7 @@ One bad request never fails its neighbours. What a batch writes, and in which or
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from uuid import UUID
 
 import structlog
@@ -13,23 +14,25 @@ from psycopg import errors as pg_errors
 
 from holdfast import events
 from holdfast.bookings import repository
-from holdfast.bookings.errors import TooManyLiveHolds
+from holdfast.bookings.errors import TooManyLiveHolds, TooManyUnpaidHolds
 from holdfast.bookings.events import BookingHeld
 from holdfast.bookings.models import Booking, BookingId, HeldBooking
-from holdfast.bookings.repository import NewBooking
+from holdfast.bookings.repository import NewBooking, Unpaid
 from holdfast.bookings.seats import SoldOutMemo
 from holdfast.bookings.states import BookingState
-from holdfast.common.actor import Actor
+from holdfast.common.actor import Actor, UserId
 from holdfast.common.batching import Batcher
 from holdfast.common.errors import NotFound, Overloaded, Refusal
 from holdfast.common.money import Amount
 from holdfast.database import Database, Tx, retried
 from holdfast.idempotency import IdempotencyKey, KeyedRequest, New, OtherBody, Replay, RequestKey, begin, keep, look_up
 from holdfast.idempotency.errors import KeyUsedForAnother, StillRunning
-from holdfast.inventory import Claim, ClaimRequest, Hold, HoldId, Inventory, Line, Shortage
+from holdfast.inventory import Claim, Hold, HoldId, Inventory, Shortage
 from holdfast.resources.kind import Kinds, Resolved, Wanted
 
 log = structlog.get_logger()
+
+UNPAID_WITHIN = timedelta(hours=1)
 
 Answer = HeldBooking | BaseException
 
@@ -53,15 +56,31 @@ class HoldRequest(Struct, frozen=True):
         return KeyedRequest(self.request_key, self.key.fingerprint, self.booking_id)
 
 
+class HoldLimits(Struct, frozen=True):
+    """What one person may hold at a time, and how often they may hold the same and not pay: whoever holds, lets go and holds again keeps
+    it from others all the same.
+    """
+
+    live_max: int = 3
+    unpaid_max: int = 5
+
+    def refuse(self, live: int, unpaid: Unpaid | None) -> Refusal | None:
+        if live >= self.live_max:
+            return TooManyLiveHolds(live=live, live_max=self.live_max)
+        if unpaid is not None and unpaid.count >= self.unpaid_max:
+            return TooManyUnpaidHolds(count=unpaid.count, again_at=unpaid.first_at + UNPAID_WITHIN)
+        return None
+
+
 class Desk:
     """Grants holds in the order of arrival, up to 200 in one transaction."""
 
-    def __init__(self, database: Database, inventory: Inventory, kinds: Kinds, sold_out: SoldOutMemo, *, live_holds_max: int) -> None:
+    def __init__(self, database: Database, inventory: Inventory, kinds: Kinds, sold_out: SoldOutMemo, *, limits: HoldLimits) -> None:
         self._database = database
         self._inventory = inventory
         self._kinds = kinds
         self._sold_out = sold_out
-        self._live_holds_max = live_holds_max
+        self._limits = limits
         # Waiting here has no deadline: parts of a batch must not lose their turn to those that wait for a stuck pool.
         self._turns = asyncio.Semaphore(database.transactions_max)
         self._batcher: Batcher[HoldRequest, HeldBooking] = Batcher(self._answer)
@@ -162,15 +181,15 @@ class Desk:
         }
         open_requests = [request for request in requests if request.booking_id not in judged]
         resolved = await self._resolve(tx, open_requests)
-        live = await repository.count_live(tx, sorted({request.actor.id for request in open_requests})) if open_requests else {}
+        live, unpaid = await self._count_holds(tx, open_requests)
         wanted: list[HoldRequest] = []
         counted = dict(live)
         for request in open_requests:
             answer = resolved[request.booking_id]
             if isinstance(answer, Refusal):
                 judged[request.booking_id] = answer
-            elif counted.get(request.actor.id, 0) >= self._live_holds_max:
-                judged[request.booking_id] = TooManyLiveHolds(live=counted[request.actor.id], live_max=self._live_holds_max)
+            elif refusal := self._limits.refuse(counted.get(request.actor.id, 0), unpaid.get((request.actor.id, request.owner_id))):
+                judged[request.booking_id] = refusal
             else:
                 counted[request.actor.id] = counted.get(request.actor.id, 0) + 1
                 wanted.append(request)
@@ -178,6 +197,14 @@ class Desk:
             priced = {r.booking_id: found for r in wanted if isinstance(found := resolved[r.booking_id], Resolved)}
             judged |= await self._claim(tx, wanted, priced, shortages)
         return judged
+
+    async def _count_holds(
+        self, tx: Tx, requests: Sequence[HoldRequest]
+    ) -> tuple[Mapping[UserId, int], Mapping[tuple[UserId, UUID], Unpaid]]:
+        if not requests:
+            return {}, {}
+        customers, owners = ({request.actor.id for request in requests}, {request.owner_id for request in requests})
+        return await repository.count_holds(tx, sorted(customers), sorted(owners), UNPAID_WITHIN)
 
     async def _resolve(self, tx: Tx, requests: Sequence[HoldRequest]) -> dict[BookingId, Resolved | Refusal]:
         resolved: dict[BookingId, Resolved | Refusal] = {}
@@ -190,27 +217,18 @@ class Desk:
     async def _claim(
         self, tx: Tx, wanted: Sequence[HoldRequest], resolved: Mapping[BookingId, Resolved], shortages: dict[UUID, Shortage]
     ) -> dict[BookingId, Answer]:
-        claim = await self._inventory.claim(
-            tx,
-            [
-                ClaimRequest(
-                    HoldId.of(request.booking_id),
-                    tuple(Line(line.pool, line.quantity) for line in resolved[request.booking_id].lines),
-                    resolved[request.booking_id].lifetime,
-                )
-                for request in wanted
-            ],
-        )
+        claim = await self._inventory.claim(tx, [resolved[request.booking_id].claim(HoldId.of(request.booking_id)) for request in wanted])
         judged: dict[BookingId, Answer] = {}
         written: list[NewBooking] = []
         for request in wanted:
-            hold_id, resolution = HoldId.of(request.booking_id), resolved[request.booking_id]
+            hold_id, kind = HoldId.of(request.booking_id), self._kinds[request.kind]
             if hold_id in claim.refused:
                 shortage = claim.refused[hold_id]
-                judged[request.booking_id] = self._kinds[request.kind].refusal_of(shortage)
-                if shortage.free == 0:
+                judged[request.booking_id] = kind.refusal_of(shortage)
+                if shortage.free == 0 and kind.is_uniform:
                     shortages[request.owner_id] = shortage
                 continue
+            resolution = resolved[request.booking_id].taking(claim.lines[hold_id])
             booking = _new_booking(request, resolution, claim.granted[hold_id], claim)
             written.append(NewBooking(booking, resolution))
             judged[request.booking_id] = _held(booking)

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from msgspec import Meta, Struct
 
 from holdfast.bookings.models import Booking, HeldBooking
-from holdfast.bookings.service import Cancellation
+from holdfast.bookings.service import Cancellation, Changed
 from holdfast.bookings.states import BookingState, EndReason
 from holdfast.common.money import Amount, JsonAmount
 from holdfast.inventory import HoldId
@@ -27,6 +27,12 @@ class CancelBooking(Struct, frozen=True, rename="camel", forbid_unknown_fields=T
 
     reason: Annotated[str, Meta(max_length=500)] | None = None
     refund_requested: bool = True
+
+
+class ChangeBooking(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """How many seats a confirmed booking is to have instead."""
+
+    seats_count: Annotated[int, Meta(ge=1, le=SEATS_MAX, description="Seats, 1 to 8.", examples=[1])]
 
 
 class HoldView(Struct, frozen=True, rename="camel"):
@@ -114,6 +120,23 @@ class CancellationView(Struct, frozen=True, rename="camel"):
             status=cancellation.status,
             refund_amount=JsonAmount(cancellation.refund),
             currency=cancellation.refund.currency,
-            refund_status="processing" if cancellation.refund.minor else "none",
+            refund_status=_refund_status(cancellation.refund),
             cancelled_at=cancellation.cancelled_at,
         )
+
+
+class ChangeView(Struct, frozen=True, rename="camel"):
+    """A booking after a change, and the fare that goes back. ``refundStatus`` is as in a cancellation."""
+
+    booking: BookingView
+    refund_amount: JsonAmount
+    currency: str
+    refund_status: str
+
+    @classmethod
+    def of(cls, changed: Changed) -> Self:
+        return cls(BookingView.of(changed.booking), JsonAmount(changed.refund), changed.refund.currency, _refund_status(changed.refund))
+
+
+def _refund_status(refund: Amount) -> str:
+    return "processing" if refund.minor else "none"

@@ -16,6 +16,13 @@ class TooManyLiveHolds(Refusal):
     status = 409
 
 
+class TooManyUnpaidHolds(Refusal):
+    """You have held {count} times here within an hour and not paid. Let others have their turn; you can try again after {again_at}."""
+
+    code = "too_many_unpaid_holds"
+    status = 409
+
+
 class BookingPending(Refusal):
     """This booking is not paid for yet. Release it if you do not want it."""
 
@@ -34,6 +41,20 @@ class BookingCancelledAlready(Refusal):
     """This booking was cancelled. Make a new one."""
 
     code = "already_cancelled"
+    status = 409
+
+
+class ChangeCostsMore(Refusal):
+    """What you want instead costs {more} more, and a change never takes money. Book it anew, then cancel this booking."""
+
+    code = "change_costs_more"
+    status = 409
+
+
+class ChangeOfPayee(Refusal):
+    """What you want instead is sold by somebody else, who was not paid. Book it anew, then cancel this booking."""
+
+    code = "change_of_payee"
     status = 409
 
 

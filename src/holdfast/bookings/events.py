@@ -50,6 +50,12 @@ class BookingConfirmed(BookingEvent, frozen=True, kw_only=True):
     retaken: bool = False
 
 
+class BookingChanged(BookingEvent, frozen=True, kw_only=True):
+    """A confirmed booking was changed to another quantity, which is what it says."""
+
+    payee_id: UserId
+
+
 class BookingExpired(BookingEvent, frozen=True, kw_only=True):
     """The hold lapsed, or was given back when its session closed."""
 

@@ -9,13 +9,16 @@ from msgspec import Struct
 
 from holdfast import events
 from holdfast.bookings import repository
-from holdfast.bookings.events import BookingCancelled, BookingConfirmed, BookingEvent, BookingExpired
+from holdfast.bookings.errors import ChangeCostsMore, ChangeOfPayee
+from holdfast.bookings.events import BookingCancelled, BookingChanged, BookingConfirmed, BookingEvent, BookingExpired
 from holdfast.bookings.models import Booking, BookingId
 from holdfast.bookings.states import BookingState, EndReason
 from holdfast.common.actor import UserId
+from holdfast.common.errors import Refusal
+from holdfast.common.money import Amount
 from holdfast.database import Tx
-from holdfast.inventory import Hold, HoldId, Inventory, MovedLine, Pool, PoolId
-from holdfast.resources.kind import Kinds
+from holdfast.inventory import ChangeRefused, Hold, HoldId, Inventory, MovedLine, Pool, PoolId, Shortage
+from holdfast.resources.kind import Kinds, Wanted
 
 
 class Locked(Struct, frozen=True):
@@ -53,6 +56,32 @@ class Lifecycle:
             await self.changed(tx, ended, pools)
         await events.publish(tx, [_ending(booking, locked.bookings[booking.id], reason, pools) for booking in ended])
         return ended
+
+    async def change(self, tx: Tx, booking: Booking, wanted: Wanted) -> Booking:
+        """Make a confirmed booking one of something else; the booking as it is now. Holds and booking are locked, pools are not.
+
+        Raises what its kind refuses with, ChangeCostsMore, ChangeOfPayee; then the caller rolls back, and nothing was given up.
+        """
+        kind = self._kinds[booking.kind]
+        resolved = (await kind.resolve(tx, [wanted]))[0]
+        if isinstance(resolved, Refusal):
+            raise resolved
+        if resolved.payee != booking.payee_id:
+            raise ChangeOfPayee
+        more = resolved.fare - Amount(booking.currency, booking.fare)
+        if more.minor > 0:
+            raise ChangeCostsMore(more=str(more))
+        try:
+            change = await self._inventory.change(tx, resolved.claim(booking.hold_id))
+        except ChangeRefused as refused:
+            raise kind.refusal_of(refused.shortage) from refused
+        closed = next((pool for pool in change.pools.values() if pool.owner_id == booking.owner_id and pool.closed_at), None)
+        if closed is not None:
+            raise kind.refusal_of(Shortage(closed.id, free=0, closed=True))
+        changed = await repository.change(tx, booking.id, wanted, resolved.taking(change.lines))
+        await self.changed(tx, [changed], change.pools)
+        await events.publish(tx, [BookingChanged(**_facts(changed, change.pools), payee_id=changed.payee_id)])
+        return changed
 
     async def changed(self, tx: Tx, bookings: Sequence[Booking], pools: Mapping[PoolId, Pool]) -> None:
         """Let the kinds of these bookings know that units were sold or came back."""

@@ -69,7 +69,10 @@ class BookingTable(Base):
 
 
 class BookingItemTable(Base):
-    """What a booking asked of which pool, at what price for all units of it; never changed, so late money can retake it."""
+    """What a booking asked of which pool, at what price for all units of it; from the hold on, so late money can retake it.
+
+    Only a change of a confirmed booking replaces it.
+    """
 
     __tablename__ = "booking_items"
     __table_args__ = (CheckConstraint("quantity > 0", name="quantity"), CheckConstraint("amount >= 0", name="amount"))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from litestar import Router
 
 from holdfast.bookings.controller import router
-from holdfast.bookings.desk import Desk
+from holdfast.bookings.desk import Desk, HoldLimits
 from holdfast.bookings.handlers import CallingOff, Expiry, HoldEnds, ShowHolds
 from holdfast.bookings.lifecycle import Lifecycle
 from holdfast.bookings.payable import BookingPayable
@@ -29,11 +29,11 @@ class BookingsModule:
 
 
 def build(
-    database: Database, desk_database: Database, inventory: Inventory, kinds: Kinds, marks: Marks, *, live_holds_max: int
+    database: Database, desk_database: Database, inventory: Inventory, kinds: Kinds, marks: Marks, *, limits: HoldLimits
 ) -> BookingsModule:
     """``desk_database`` has connections that nobody but the desk waits for."""
     lifecycle = Lifecycle(inventory, kinds)
-    desk = Desk(desk_database, inventory, kinds, SoldOutMemo(marks), live_holds_max=live_holds_max)
+    desk = Desk(desk_database, inventory, kinds, SoldOutMemo(marks), limits=limits)
     service = BookingService(database, inventory, desk, lifecycle)
     return BookingsModule(
         service=service,

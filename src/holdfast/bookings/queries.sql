@@ -13,12 +13,20 @@ SELECT id, customer_id, kind, owner_id, quantity, 'PENDING', fare, service_fee, 
 INSERT INTO booking_items (booking_id, pool_id, quantity, amount, currency)
 SELECT * FROM unnest(:booking_ids::uuid[], :pool_ids::uuid[], :quantities::integer[], :amounts::bigint[], :currencies::text[]);
 
--- name: count_live
--- How many live holds each of these customers has.
-SELECT b.customer_id, count(*)::integer AS live
+-- name: count_holds
+-- What limits holding, in one read. Without an owner: how many live holds each of these customers has. With one: how often they held
+-- what it offers within a time, and neither have it any more nor paid for it, and when the first of these was; what was closed or
+-- called off is nobody's fault. :since_id is the smallest id of that time, which is all that the index knows.
+SELECT b.customer_id, NULL::uuid AS owner_id, count(*)::integer AS holds, min(b.created_at) AS first_at
   FROM bookings b JOIN holds h ON h.id = b.id
  WHERE b.customer_id = ANY(:customer_ids) AND b.status = 'PENDING' AND h.expires_at > business_now()
- GROUP BY b.customer_id;
+ GROUP BY b.customer_id
+UNION ALL
+SELECT b.customer_id, b.owner_id, count(*)::integer, min(b.created_at)
+  FROM bookings b
+ WHERE b.customer_id = ANY(:customer_ids) AND b.owner_id = ANY(:owner_ids) AND b.id >= :since_id
+   AND b.end_reason IN ('RELEASED_BY_CUSTOMER', 'LAPSED') AND b.confirmed_at IS NULL AND b.created_at > business_now() - :within::interval
+ GROUP BY b.customer_id, b.owner_id;
 
 -- name: get
 -- Bookings by id, for showing; their deadline from the hold.
@@ -50,6 +58,14 @@ RETURNING *;
 UPDATE bookings SET status = 'CONFIRMED', confirmed_at = business_now(), ended_at = NULL, end_reason = NULL, version = version + 1
  WHERE id = ANY(:ids) AND status = ANY(:sources)
 RETURNING *;
+
+-- name: change
+-- What a confirmed booking is of now. It is locked.
+UPDATE bookings SET owner_id = :owner_id, quantity = :quantity, fare = :fare, version = version + 1 WHERE id = :id RETURNING *;
+
+-- name: delete_items
+-- What a booking asked for before it was changed; the audit log keeps it. The booking is locked.
+DELETE FROM booking_items WHERE booking_id = :id;
 
 -- name: mark_extended
 -- The deadline moves once per booking.

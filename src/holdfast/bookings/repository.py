@@ -1,6 +1,8 @@
 """The statements of bookings, one function each."""
 
+import time
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from msgspec import Struct
@@ -8,9 +10,10 @@ from msgspec import Struct
 from holdfast.bookings.models import Booking, BookingId, BookingItem
 from holdfast.bookings.states import BOOKING, BookingState, EndReason
 from holdfast.common.actor import UserId
+from holdfast.common.ids import first_id_of
 from holdfast.database import Tx, queries
 from holdfast.inventory import PoolId
-from holdfast.resources.kind import Resolved
+from holdfast.resources.kind import PricedLine, Resolved, Wanted
 
 SQL = queries(__file__)
 
@@ -22,9 +25,18 @@ class NewBooking(Struct, frozen=True):
     resolved: Resolved
 
 
-class _Live(Struct, frozen=True):
+class Unpaid(Struct, frozen=True):
+    """Holds that somebody had and did not pay for, and when the first of them was made."""
+
+    count: int
+    first_at: datetime
+
+
+class _Holds(Struct, frozen=True):
     customer_id: UserId
-    live: int
+    owner_id: UUID | None
+    holds: int
+    first_at: datetime
 
 
 class _Id(Struct, frozen=True):
@@ -50,18 +62,41 @@ async def insert_held(tx: Tx, new: Sequence[NewBooking]) -> None:
             available_afters=[booking.available_after for booking in bookings],
             created_ats=[booking.created_at for booking in bookings],
         )
-        await tx.run(
-            SQL.insert_items,
-            booking_ids=[booking_id for booking_id, _ in items],
-            pool_ids=[line.pool for _, line in items],
-            quantities=[line.quantity for _, line in items],
-            amounts=[line.amount.minor for _, line in items],
-            currencies=[line.amount.currency for _, line in items],
-        )
+        await _insert_items(tx, items)
 
 
-async def count_live(tx: Tx, customer_ids: Sequence[UserId]) -> Mapping[UserId, int]:
-    return {row.customer_id: row.live for row in await tx.all(SQL.count_live, _Live, customer_ids=list(customer_ids))}
+async def change(tx: Tx, booking_id: BookingId, wanted: Wanted, resolved: Resolved) -> Booking:
+    """Make a confirmed booking one of something else, at the fare of that; it is locked."""
+    await tx.run(SQL.delete_items, id=booking_id)
+    await _insert_items(tx, [(booking_id, line) for line in resolved.lines])
+    (changed,) = await tx.all(
+        SQL.change, Booking, id=booking_id, owner_id=wanted.owner_id, quantity=wanted.quantity, fare=resolved.fare.minor
+    )
+    return changed
+
+
+async def _insert_items(tx: Tx, items: Sequence[tuple[BookingId, PricedLine]]) -> None:
+    await tx.run(
+        SQL.insert_items,
+        booking_ids=[booking_id for booking_id, _ in items],
+        pool_ids=[line.pool for _, line in items],
+        quantities=[line.quantity for _, line in items],
+        amounts=[line.amount.minor for _, line in items],
+        currencies=[line.amount.currency for _, line in items],
+    )
+
+
+async def count_holds(
+    tx: Tx, customer_ids: Sequence[UserId], owner_ids: Sequence[UUID], within: timedelta
+) -> tuple[Mapping[UserId, int], Mapping[tuple[UserId, UUID], Unpaid]]:
+    """How many live holds customers have, and how often they held what owners offer ``within`` a time without paying."""
+    # Ids are made by the clock of the app and times by that of the database: an hour more covers whatever they disagree about.
+    since_id = first_id_of(round((time.time() - within.total_seconds() - 3600) * 1000))
+    rows = await tx.all(
+        SQL.count_holds, _Holds, customer_ids=list(customer_ids), owner_ids=list(owner_ids), since_id=since_id, within=within
+    )
+    live = {row.customer_id: row.holds for row in rows if row.owner_id is None}
+    return live, {(row.customer_id, row.owner_id): Unpaid(row.holds, row.first_at) for row in rows if row.owner_id is not None}
 
 
 async def get(tx: Tx, ids: Sequence[UUID]) -> dict[BookingId, Booking]:

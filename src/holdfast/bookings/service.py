@@ -19,10 +19,11 @@ from holdfast.common.money import Amount
 from holdfast.common.paging import Page, PageRequest, decode_cursor, encode_cursor
 from holdfast.database import Database, Tx, retried
 from holdfast.idempotency import IdempotencyKey
-from holdfast.inventory import Inventory
+from holdfast.inventory import HoldId, Inventory
 from holdfast.payments import refunds
 from holdfast.payments.refunds import RefundRequest
 from holdfast.payments.states import RefundReason
+from holdfast.resources.kind import Wanted
 
 
 class Cancellation(Struct, frozen=True):
@@ -32,6 +33,13 @@ class Cancellation(Struct, frozen=True):
     status: BookingState
     refund: Amount
     cancelled_at: datetime
+
+
+class Changed(Struct, frozen=True):
+    """A booking after a change, and the fare that goes back."""
+
+    booking: Booking
+    refund: Amount
 
 
 class BookingService:
@@ -79,10 +87,35 @@ class BookingService:
             refund = Amount(booking.currency, booking.fare if was_paid and open_still and wants_refund else 0)
             nothing = Amount(booking.currency, 0)
             await refunds.request(tx, actor, [RefundRequest(PAYABLE_KIND, booking.id, refund, nothing, RefundReason.CANCELLED_BY_CUSTOMER)])
-            facts = {"status": ended.status, "refund": refund.minor, "currency": refund.currency}
+            facts = {"status": ended.status, "refund": refund.minor, "currency": refund.currency, "refund_requested": wants_refund}
             await audit.record(tx, [Deed(actor, "booking.cancelled", booking.id, before={"status": booking.status}, after=facts)])
             assert ended.ended_at is not None
             return once.keep(Cancellation(booking.id, ended.status, refund, ended.ended_at))
+
+    @retried
+    async def change(self, actor: Actor, key: IdempotencyKey | None, booking_id: BookingId, quantity: int) -> Changed:
+        """Make a confirmed booking one of another quantity, in one commit; fare that is saved goes back.
+
+        What the booking has is kept until the new is had. Raises BookingUnknown, what a booking that is not confirmed is refused with,
+        what its kind refuses with, ChangeCostsMore, ChangeOfPayee.
+        """
+        async with self._database.transaction() as tx, idempotency.once(tx, actor, key, Changed) as once:
+            if once.replay:
+                return once.replay
+            await self._inventory.lock_holds(tx, [HoldId.of(booking_id)])
+            booking = (await repository.lock(tx, [booking_id])).get(booking_id)
+            if booking is None or booking.customer_id != actor.id:
+                raise BookingUnknown
+            if booking.status is not BookingState.CONFIRMED:
+                raise BOOKING.refusals[booking.status]
+            if quantity == booking.quantity:
+                return once.keep(Changed(booking, Amount(booking.currency, 0)))
+            changed = await self._lifecycle.change(tx, booking, Wanted(booking.owner_id, quantity))
+            refund = Amount(booking.currency, booking.fare - changed.fare)
+            nothing = Amount(booking.currency, 0)
+            await refunds.request(tx, actor, [RefundRequest(PAYABLE_KIND, booking.id, refund, nothing, RefundReason.CANCELLED_BY_CUSTOMER)])
+            await audit.record(tx, [Deed(actor, "booking.changed", booking.id, before=_terms(booking), after=_terms(changed))])
+            return once.keep(Changed(changed, refund))
 
     async def _lock_own(self, tx: Tx, actor: Actor, booking_id: BookingId) -> tuple[Locked, Booking]:
         locked = await lock_all(tx, self._inventory, [booking_id])
@@ -113,3 +146,8 @@ class BookingService:
     async def customers_of(self, tx: Tx, ids: Sequence[BookingId]) -> dict[BookingId, Booking]:
         """Bookings by id, for modules above that ask whose they are."""
         return await repository.get(tx, ids)
+
+
+def _terms(booking: Booking) -> dict[str, object]:
+    """What a booking is of, for the audit log."""
+    return {"quantity": booking.quantity, "fare": booking.fare, "currency": booking.currency}

@@ -21,6 +21,9 @@ T = TypeVar("T")
 PUBLIC: Final[Mapping[str, object]] = {"public": True}
 """``opt=PUBLIC``: anyone may call this route, signed in or not. A route without it needs ``requires``."""
 
+EXPRESS: Final[Mapping[str, object]] = {"express": True}
+"""``opt=EXPRESS``: this route sells, and is answered without the framework's detours. It has no parameters but its body."""
+
 CALLER: Final = "holdfast.caller"
 """Where the edge keeps, in the ASGI scope, who calls."""
 

@@ -123,6 +123,13 @@ class Settings(BaseSettings):
         300, alias="HOLDFAST_HOLD_SECONDS", ge=1, le=3600, description="How long a seat is held before payment, in seconds."
     )
     live_holds_max: int = Field(3, alias="HOLDFAST_LIVE_HOLDS_MAX", ge=1, le=100, description="Live holds that one person may have.")
+    unpaid_holds_max: int = Field(
+        5,
+        alias="HOLDFAST_UNPAID_HOLDS_MAX",
+        ge=1,
+        le=1000,
+        description="How often one person may hold seats of the same session within an hour and not pay for them.",
+    )
     service_fee_piastres: int = Field(
         100, alias="HOLDFAST_SERVICE_FEE_PIASTRES", ge=0, le=100_000, description="Fee for a booking, once, in piastres."
     )
@@ -147,6 +154,12 @@ class Settings(BaseSettings):
     )
     log_json: bool = Field(
         False, alias="HOLDFAST_LOG_JSON", description="One JSON object a line instead of text for people. Always on in production."
+    )
+
+    bench_endpoint: bool = Field(
+        False,
+        alias="HOLDFAST_BENCH_ENDPOINT",
+        description="A route that signs in, validates and does nothing, for `bench` to compare with. Refused in production.",
     )
 
     @property
@@ -188,6 +201,8 @@ class Settings(BaseSettings):
             faults.append("DATABASE_URL: set it, production does not run on the embedded PostgreSQL")
         if self.sandbox_gateway_url:
             faults.append("HOLDFAST_SANDBOX_GATEWAY_URL: unset it, the sandbox takes no real money")
+        if self.bench_endpoint:
+            faults.append("HOLDFAST_BENCH_ENDPOINT: unset it, nobody needs a route that does nothing")
         if faults:
             raise UnsafeSettings("Not safe for production:\n  " + "\n  ".join(faults))
         return self

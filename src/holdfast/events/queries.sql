@@ -8,12 +8,13 @@ SELECT id, name, subject_kind, subject_id, version, body::jsonb
 
 -- name: read_after
 -- The next events after a place in the log, in log order and without gaps: only those below the oldest transaction still
--- running, for one of that age may yet commit a row that belongs before them.
+-- running, for one of that age may yet commit a row that belongs before them. The order is that of the table's own columns, not of
+-- those that are returned under their names: else the index is of no use, and each read sorts all that is left of the log.
 SELECT id, epoch, xid::text::bigint AS xid, position, name, body::text AS body, occurred_at
   FROM events
  WHERE (epoch, xid, position) > (:epoch, :xid::text::xid8, :position)
-   AND (epoch < log_epoch() OR xid < pg_snapshot_xmin(pg_current_snapshot()))
- ORDER BY epoch, xid, position
+   AND (epoch < (SELECT log_epoch()) OR xid < pg_snapshot_xmin(pg_current_snapshot()))
+ ORDER BY events.epoch, events.xid, events.position
  LIMIT :limit;
 
 -- name: end_of_log

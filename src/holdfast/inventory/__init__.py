@@ -1,9 +1,28 @@
 """The core: takes and gives back units of pools. Knows nothing of buses, hotels, users or money."""
 
-from holdfast.inventory.models import Claim, ClaimRequest, Free, Hold, HoldId, Line, MovedLine, NewPool, Pool, PoolId, Shortage
+from holdfast.inventory.models import (
+    CapacityInUse,
+    Change,
+    ChangeRefused,
+    Claim,
+    ClaimRequest,
+    Free,
+    Hold,
+    HoldId,
+    Line,
+    MovedLine,
+    NewPool,
+    Pool,
+    PoolId,
+    Shortage,
+)
+from holdfast.inventory.seating import best_adjacent
 from holdfast.inventory.service import HoldOwner, Inventory
 
 __all__ = [
+    "CapacityInUse",
+    "Change",
+    "ChangeRefused",
     "Claim",
     "ClaimRequest",
     "Free",
@@ -17,4 +36,5 @@ __all__ = [
     "Pool",
     "PoolId",
     "Shortage",
+    "best_adjacent",
 ]

@@ -1,37 +1,56 @@
 """Who gets what: the pure part of a claim."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from holdfast.inventory.models import ClaimRequest, HoldId, Pool, PoolId, Shortage
+import msgspec
+
+from holdfast.inventory.models import ClaimRequest, HoldId, Line, Pool, PoolId, Shortage
 
 
 def decide(requests: Sequence[ClaimRequest], pools: Mapping[PoolId, Pool]) -> tuple[list[ClaimRequest], dict[HoldId, Shortage]]:
     """Grant in order of arrival, all lines or none. A large request that does not fit does not block smaller ones behind it.
 
     ``pools`` are locked and fresh, lapsed holds on them given back. Two lines on one pool count together.
+    What is granted comes back with the lines that it got: the first of its choices that fits.
     """
     left = {pool.id: pool.free for pool in pools.values()}
     granted: list[ClaimRequest] = []
     refused: dict[HoldId, Shortage] = {}
     for request in requests:
-        wanted: dict[PoolId, int] = {}
-        for line in request.lines:
-            wanted[line.pool] = wanted.get(line.pool, 0) + line.quantity
-        shortage = _shortage(wanted, pools, left)
-        if shortage is not None:
-            refused[request.hold] = shortage
+        lines = next((lines for lines in request.choices if _shortage(lines, pools, left) is None), None)
+        if lines is None:
+            refused[request.hold] = _shortage_of_all(request, pools, left)
             continue
-        for pool_id, quantity in wanted.items():
-            left[pool_id] -= quantity
-        granted.append(request)
+        for line in lines:
+            left[line.pool] -= line.quantity
+        granted.append(request if lines is request.lines else msgspec.structs.replace(request, lines=lines, or_else=()))
     return granted, refused
 
 
-def _shortage(wanted: Mapping[PoolId, int], pools: Mapping[PoolId, Pool], left: Mapping[PoolId, int]) -> Shortage | None:
-    for pool_id, quantity in wanted.items():
+def quantities(lines: Sequence[Line]) -> Counter[PoolId]:
+    """How much lines take of each pool."""
+    found: Counter[PoolId] = Counter()
+    for line in lines:
+        found[line.pool] += line.quantity
+    return found
+
+
+def _shortage(lines: Sequence[Line], pools: Mapping[PoolId, Pool], left: Mapping[PoolId, int]) -> Shortage | None:
+    """What these lines cannot have, None where they can be had."""
+    for pool_id, quantity in quantities(lines).items():
         pool = pools.get(pool_id)
         if pool is None or pool.closed_at is not None:
             return Shortage(pool_id, free=0, closed=True)
         if quantity > left[pool_id]:
             return Shortage(pool_id, free=left[pool_id], closed=False)
     return None
+
+
+def _shortage_of_all(request: ClaimRequest, pools: Mapping[PoolId, Pool], left: Mapping[PoolId, int]) -> Shortage:
+    """Why nothing of a request can be had; where there were several choices, with what all of their open pools have left."""
+    shortages = [shortage for lines in request.choices if (shortage := _shortage(lines, pools, left))]
+    if not request.or_else:
+        return shortages[0]
+    free = sum(left[pool_id] for pool_id in request.pools if pool_id in pools and pools[pool_id].closed_at is None)
+    return Shortage(shortages[0].pool, free=free, closed=all(shortage.closed for shortage in shortages))

@@ -119,11 +119,24 @@ class Line(Struct, frozen=True):
 
 
 class ClaimRequest(Struct, frozen=True):
-    """What someone wants: all lines or none, until ``lifetime`` after the claim."""
+    """What someone wants: all lines or none, until ``lifetime`` after the claim.
+
+    ``or_else`` are lines that would do as well, in the order of preference: other seats beside each other, say.
+    """
 
     hold: HoldId
     lines: tuple[Line, ...]
     lifetime: timedelta
+    or_else: tuple[tuple[Line, ...], ...] = ()
+
+    @property
+    def choices(self) -> tuple[tuple[Line, ...], ...]:
+        return (self.lines, *self.or_else)
+
+    @property
+    def pools(self) -> frozenset[PoolId]:
+        """Every pool that it may take something of."""
+        return frozenset(line.pool for lines in self.choices for line in lines)
 
 
 class Hold(Struct, frozen=True):
@@ -135,7 +148,7 @@ class Hold(Struct, frozen=True):
 
 
 class Shortage(Struct, frozen=True):
-    """Why a claim was refused: the pool that fell short, and what it had.
+    """Why a claim was refused: the pool that fell short, and what it had; where there were other choices, what all of them had.
 
     ``may_free_up_at`` is when the next hold on it lapses, None where no live hold is on it.
     """
@@ -147,11 +160,39 @@ class Shortage(Struct, frozen=True):
 
 
 class Claim(Struct, frozen=True):
-    """Grants and refusals of a set of requests, and the pools as they stand after them, still locked."""
+    """Grants and refusals of a set of requests, and the pools as they stand after them, still locked.
+
+    ``lines`` are those that each grant took: the first of its choices that could be had.
+    """
 
     granted: dict[HoldId, Hold]
+    lines: dict[HoldId, tuple[Line, ...]]
     refused: dict[HoldId, Shortage]
     pools: dict[PoolId, Pool]
+
+
+class Change(Struct, frozen=True):
+    """What is sold under a hold now, and all pools concerned, the old ones too, as they stand after it, still locked."""
+
+    lines: tuple[Line, ...]
+    pools: dict[PoolId, Pool]
+
+
+class ChangeRefused(Exception):
+    """What somebody wants instead cannot be had. Roll back, and they still have what they had."""
+
+    def __init__(self, shortage: Shortage) -> None:
+        super().__init__(shortage)
+        self.shortage = shortage
+
+
+class CapacityInUse(Exception):
+    """A pool cannot become smaller than what is held and sold of it: ``used`` units."""
+
+    def __init__(self, pool: PoolId, used: int) -> None:
+        super().__init__(pool, used)
+        self.pool = pool
+        self.used = used
 
 
 class Free(Struct, frozen=True):

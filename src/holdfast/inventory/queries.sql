@@ -130,6 +130,14 @@ RETURNING id, expires_at, true AS live;
 -- From now on nobody can claim or confirm on these pools. They are locked by the caller.
 UPDATE pools SET closed_at = business_now(), version = version + 1 WHERE id = ANY(:ids) AND closed_at IS NULL;
 
+-- name: reopen
+-- They can be claimed again. They are locked by the caller.
+UPDATE pools SET closed_at = NULL, version = version + 1 WHERE id = ANY(:ids) AND closed_at IS NOT NULL;
+
+-- name: resize
+-- The pool is locked, and has no more held and sold than that.
+UPDATE pools SET capacity = :capacity, version = version + 1 WHERE id = :id;
+
 -- name: free
 -- What each pool has to offer; a lapsed hold that was not yet given back counts as free.
 SELECT p.id AS pool, p.capacity, p.sold, p.version, p.closed_at IS NOT NULL AS closed,

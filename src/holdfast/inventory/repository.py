@@ -1,12 +1,12 @@
 """The statements of the core, one function each."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct
 
 from holdfast.database import Tx, queries
+from holdfast.inventory.decision import quantities
 from holdfast.inventory.models import ClaimRequest, Free, Hold, HoldId, MovedLine, NewPool, Pool, PoolId
 
 SQL = queries(__file__)
@@ -95,10 +95,8 @@ async def lock_holds(tx: Tx, hold_ids: Sequence[HoldId]) -> dict[HoldId, Hold]:
 
 
 async def grant(tx: Tx, requests: Sequence[ClaimRequest]) -> dict[HoldId, Hold]:
-    lines = [(request.hold, line.pool, line.quantity) for request in requests for line in request.lines]
-    taken: Counter[PoolId] = Counter()
-    for _, pool, quantity in lines:
-        taken[pool] += quantity
+    lines = [(request.hold, pool, quantity) for request in requests for pool, quantity in quantities(request.lines).items()]
+    taken = quantities([line for request in requests for line in request.lines])
     holds = await tx.all(
         SQL.grant,
         Hold,
@@ -131,6 +129,14 @@ async def extend(tx: Tx, hold_id: HoldId, until: datetime) -> Hold | None:
 
 async def close(tx: Tx, pool_ids: Sequence[PoolId]) -> None:
     await tx.run(SQL.close, ids=list(pool_ids))
+
+
+async def reopen(tx: Tx, pool_ids: Sequence[PoolId]) -> None:
+    await tx.run(SQL.reopen, ids=list(pool_ids))
+
+
+async def resize(tx: Tx, pool_id: PoolId, capacity: int) -> None:
+    await tx.run(SQL.resize, id=pool_id, capacity=capacity)
 
 
 async def free(tx: Tx, pool_ids: Sequence[PoolId]) -> dict[PoolId, Free]:

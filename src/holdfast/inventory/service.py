@@ -7,14 +7,28 @@ The order of locks is in ``docs/explain/locking.md``: holds, bookings, pools. A 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Protocol
 
 import msgspec
 
 from holdfast.database import Tx
 from holdfast.inventory import repository
-from holdfast.inventory.decision import decide
-from holdfast.inventory.models import Claim, ClaimRequest, Free, Hold, HoldId, MovedLine, NewPool, Pool, PoolId
+from holdfast.inventory.decision import decide, quantities
+from holdfast.inventory.models import (
+    CapacityInUse,
+    Change,
+    ChangeRefused,
+    Claim,
+    ClaimRequest,
+    Free,
+    Hold,
+    HoldId,
+    MovedLine,
+    NewPool,
+    Pool,
+    PoolId,
+)
 
 
 class HoldOwner(Protocol):
@@ -46,16 +60,42 @@ class Inventory:
         Locks lapsed holds without waiting, then every pool. Raises psycopg's LockNotAvailable where a pool stays locked for 250 ms,
         and LockedTwice in a transaction that has locked others.
         """
-        wanted = {line.pool for request in requests for line in request.lines}
+        return await self._claim(tx, requests)
+
+    async def change(self, tx: Tx, request: ClaimRequest) -> Change:
+        """Swap what was sold under a hold for other lines, which may overlap with them; the hold's booking is locked.
+
+        All pools, old and new, are locked at once (the other way round two changes crosswise deadlock), the old lines are given
+        back, and the new ones claimed and sold. Raises ChangeRefused where they cannot be had, and then the caller rolls back, so
+        that nothing was given up; also what ``claim`` raises.
+        """
+        claim = await self._claim(tx, [request], changed=[request.hold])
+        if request.hold in claim.refused:
+            raise ChangeRefused(claim.refused[request.hold])
+        moved = await repository.confirm(tx, [request.hold])
+        assert moved, "a hold granted in this transaction can be confirmed in it"
+        taken = quantities(claim.lines[request.hold])
+        pools = _after(claim.pools, held={pool: -quantity for pool, quantity in taken.items()}, sold=taken)
+        return Change(claim.lines[request.hold], pools)
+
+    async def _claim(
+        self, tx: Tx, requests: Sequence[ClaimRequest], *, changed: Sequence[HoldId] = (), also: Collection[PoolId] = ()
+    ) -> Claim:
+        """``changed``: what was sold under these holds is given back first. ``also``: other pools to lock and free of lapsed holds."""
+        wanted = {*also, *(pool for request in requests for pool in request.pools)}
         lapsed = await repository.lock_lapsed(tx, sorted(wanted), [request.hold for request in requests])
         if lapsed:
             wanted |= set(await repository.pools_of_holds(tx, lapsed))
+        if changed:
+            wanted |= set(await repository.pools_of_sales(tx, changed))
         pools = await repository.lock_pools(tx, sorted(wanted))
-        returned = await repository.give_back_held(tx, lapsed) if lapsed else []
-        pools = _after(pools, held=_by_pool(returned, sign=-1))
+        if lapsed:
+            pools = _after(pools, held=_by_pool(await repository.give_back_held(tx, lapsed), sign=-1))
+        if changed:
+            pools = _after(pools, sold=_by_pool(await repository.give_back_sold(tx, changed), sign=-1))
         granted, refused = decide(requests, pools)
         holds = await repository.grant(tx, granted) if granted else {}
-        pools = _after(pools, held=_taken(granted))
+        pools = _after(pools, held=quantities([line for request in granted for line in request.lines]))
         if lapsed:
             await self.owner.given_back(tx, lapsed, pools)
         short = sorted({shortage.pool for shortage in refused.values() if not shortage.closed})
@@ -64,7 +104,21 @@ class Inventory:
             refused = {
                 hold: msgspec.structs.replace(shortage, may_free_up_at=deadlines.get(shortage.pool)) for hold, shortage in refused.items()
             }
-        return Claim(holds, refused, pools)
+        return Claim(holds, {request.hold: request.lines for request in granted}, refused, pools)
+
+    async def resize(self, tx: Tx, pool_id: PoolId, capacity: int) -> Pool:
+        """Change the capacity of a pool while it sells; lapsed holds on it are given back.
+
+        The pool as it is now, still locked. Raises CapacityInUse where more is held and sold, LookupError where there is no such pool, and
+        what ``claim`` raises.
+        """
+        pool = (await self._claim(tx, [], also=[pool_id])).pools.get(pool_id)
+        if pool is None:
+            raise LookupError(pool_id)
+        if capacity < pool.held + pool.sold:
+            raise CapacityInUse(pool_id, pool.held + pool.sold)
+        await repository.resize(tx, pool_id, capacity)
+        return msgspec.structs.replace(pool, capacity=capacity, version=pool.version + 1)
 
     async def lock_holds(self, tx: Tx, hold_ids: Sequence[HoldId]) -> Mapping[HoldId, Hold]:
         """Lock holds, by id; those that are gone are not in the answer."""
@@ -114,6 +168,10 @@ class Inventory:
         """Sets ``closed_at`` and nothing else; the pools are locked. Claims and confirmations are refused from here on."""
         await repository.close(tx, pool_ids)
 
+    async def reopen(self, tx: Tx, pool_ids: Sequence[PoolId]) -> None:
+        """Take back ``closed_at``; the pools are locked. Claims and confirmations are possible again."""
+        await repository.reopen(tx, pool_ids)
+
     async def expire(self, tx: Tx, limit: int) -> int:
         """Give back at most ``limit`` lapsed holds, the longest lapsed first; returns how many it were.
 
@@ -161,17 +219,15 @@ def _by_pool(lines: Sequence[MovedLine], sign: int) -> Counter[PoolId]:
     return moved
 
 
-def _taken(granted: Sequence[ClaimRequest]) -> Counter[PoolId]:
-    taken: Counter[PoolId] = Counter()
-    for request in granted:
-        for line in request.lines:
-            taken[line.pool] += line.quantity
-    return taken
-
-
-def _after(pools: Mapping[PoolId, Pool], *, held: Mapping[PoolId, int]) -> dict[PoolId, Pool]:
-    """The locked pools as they stand after a statement of ours moved ``held``, which raised the version of each by one."""
+def _after(
+    pools: Mapping[PoolId, Pool], *, held: Mapping[PoolId, int] = MappingProxyType({}), sold: Mapping[PoolId, int] = MappingProxyType({})
+) -> dict[PoolId, Pool]:
+    """The locked pools as they stand after a statement of ours moved ``held`` and ``sold``, which raised the version of each by one."""
     return {
-        pool.id: msgspec.structs.replace(pool, held=pool.held + held[pool.id], version=pool.version + 1) if pool.id in held else pool
+        pool.id: msgspec.structs.replace(
+            pool, held=pool.held + held.get(pool.id, 0), sold=pool.sold + sold.get(pool.id, 0), version=pool.version + 1
+        )
+        if pool.id in held or pool.id in sold
+        else pool
         for pool in pools.values()
     }

@@ -131,6 +131,15 @@ class BookingConfirmed(Message, frozen=True, kw_only=True, rename="camel", omit_
     session_id: str | None = None
 
 
+class BookingChanged(Message, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """``booking.changed``, to the customer and to the driver: a confirmed booking as it is now."""
+
+    booking_id: str
+    seats: int
+    status: BookingState
+    session_id: str | None = None
+
+
 class BookingCancelled(Message, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """``booking.cancelled``: CANCELLED, or EXPIRED when it was not paid for in time. To the driver only where it had been paid for."""
 

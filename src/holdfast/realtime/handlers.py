@@ -6,7 +6,14 @@ To say another one, write its builder in ``messages.py`` and add its line to ``S
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from holdfast.bookings.events import BookingCancelled, BookingConfirmed, BookingEvent, BookingExpired, BookingHeld
+from holdfast.bookings.events import (
+    BookingCancelled,
+    BookingChanged,
+    BookingConfirmed,
+    BookingEvent,
+    BookingExpired,
+    BookingHeld,
+)
 from holdfast.events import Event, Recorded
 from holdfast.notifications.events import NotificationCreated
 from holdfast.payments.events import PaymentSucceeded
@@ -44,6 +51,7 @@ SAID.add(SessionClosed, messages.session_changed)
 SAID.add(SessionCancelled, messages.session_changed)
 SAID.add(BookingHeld, messages.booking_held)
 SAID.add(BookingConfirmed, messages.booking_confirmed)
+SAID.add(BookingChanged, messages.booking_changed)
 SAID.add(BookingExpired, messages.booking_expired)
 SAID.add(BookingCancelled, messages.booking_cancelled)
 SAID.add(PaymentSucceeded, messages.payment_succeeded)

@@ -7,7 +7,14 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from holdfast.bookings.events import BookingCancelled, BookingConfirmed, BookingEvent, BookingExpired, BookingHeld
+from holdfast.bookings.events import (
+    BookingCancelled,
+    BookingChanged,
+    BookingConfirmed,
+    BookingEvent,
+    BookingExpired,
+    BookingHeld,
+)
 from holdfast.bookings.models import PAYABLE_KIND, BookingId
 from holdfast.bookings.states import BookingState, EndReason
 from holdfast.common.money import JsonAmount
@@ -104,6 +111,18 @@ def booking_confirmed(event: BookingConfirmed, occasion: Occasion) -> Iterable[S
         session_id=_session_id(event),
     )
     yield Said("booking.confirmed", (user_room(event.customer_id), driver_room(event.payee_id)), confirmed)
+
+
+def booking_changed(event: BookingChanged, occasion: Occasion) -> Iterable[Said]:
+    yield from _seats_left(event, occasion)
+    changed = dto.BookingChanged(
+        **occasion.stamp(event.version),
+        booking_id=str(event.booking_id),
+        seats=event.quantity,
+        status=BookingState.CONFIRMED,
+        session_id=_session_id(event),
+    )
+    yield Said("booking.changed", (user_room(event.customer_id), driver_room(event.payee_id)), changed)
 
 
 def booking_expired(event: BookingExpired, occasion: Occasion) -> Iterable[Said]:

@@ -8,13 +8,14 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct
 
 from holdfast.common.actor import UserId
 from holdfast.common.errors import Refusal
 from holdfast.common.money import Amount
 from holdfast.database import Tx
-from holdfast.inventory import Pool, PoolId, Shortage
+from holdfast.inventory import ClaimRequest, HoldId, Line, Pool, PoolId, Shortage
 
 
 class Wanted(Struct, frozen=True):
@@ -33,13 +34,34 @@ class PricedLine(Struct, frozen=True):
 
 
 class Resolved(Struct, frozen=True):
-    """What that takes and costs. ``fare`` is for all lines; ``fee`` comes once per booking. ``payee`` is who earns the fare."""
+    """What that takes and costs. ``fare`` is for all lines; ``fee`` comes once per booking. ``payee`` is who earns the fare.
+
+    ``or_else`` are lines that would do as well for the same fare, in the order of preference: other seats beside each other.
+    """
 
     lines: tuple[PricedLine, ...]
     fare: Amount
     fee: Amount
     payee: UserId
     lifetime: timedelta
+    or_else: tuple[tuple[PricedLine, ...], ...] = ()
+
+    @property
+    def choices(self) -> tuple[tuple[PricedLine, ...], ...]:
+        return (self.lines, *self.or_else)
+
+    def claim(self, hold: HoldId) -> ClaimRequest:
+        """All of its choices as one request."""
+        first, *others = (tuple(Line(line.pool, line.quantity) for line in choice) for choice in self.choices)
+        return ClaimRequest(hold, first, self.lifetime, tuple(others))
+
+    def taking(self, lines: Sequence[Line]) -> "Resolved":
+        """The same with those of its choices that a claim took."""
+        if not self.or_else:
+            return self
+        taken = [(line.pool, line.quantity) for line in lines]
+        chosen = next(choice for choice in self.choices if [(line.pool, line.quantity) for line in choice] == taken)
+        return msgspec.structs.replace(self, lines=chosen, or_else=())
 
 
 class Booked(Struct, frozen=True):
@@ -64,6 +86,8 @@ class ResourceKind(Protocol):
     """One kind of bookable thing: "session", "hotel", "appointment", "event"."""
 
     name: str
+    is_uniform: bool
+    """Whether whatever is asked of an owner draws on the same pools: then one who finds them empty speaks for all for a moment."""
 
     async def resolve(self, tx: Tx, requests: Sequence[Wanted]) -> Sequence[Resolved | Refusal]:
         """Lines, price and lifetime of each request, or why there are none. Locks nothing."""

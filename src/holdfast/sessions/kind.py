@@ -21,6 +21,7 @@ class SessionKind:
     """Seats of a microbus: the fare of the session for each, and one service fee for the booking."""
 
     name = SESSION_KIND
+    is_uniform = True
 
     def __init__(self, *, hold_lifetime: timedelta, service_fee: Amount) -> None:
         self._hold_lifetime = hold_lifetime

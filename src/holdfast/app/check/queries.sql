@@ -192,7 +192,7 @@ SELECT k.actor_id, k.key, k.result_id, 'answers with what does not exist'
    AND NOT EXISTS (SELECT FROM payments p WHERE p.id = k.result_id AND p.payer_id = k.actor_id);
 
 -- name: i6_confirmed
--- Every confirmed booking is paid for: exactly one kept payment of its customer, of its amount, none of it given back.
+-- Every confirmed booking is paid for: exactly one kept payment of its customer, of its amount once what a change saved has gone back.
 SELECT b.id AS booking_id, b.fare + b.service_fee AS total, b.currency, p.payments, p.captured, p.refund_amount
   FROM bookings b
   LEFT JOIN (SELECT payable_id, payer_id, captured_currency, count(*) AS payments, sum(captured_amount) AS captured,
@@ -201,7 +201,8 @@ SELECT b.id AS booking_id, b.fare + b.service_fee AS total, b.currency, p.paymen
               GROUP BY payable_id, payer_id, captured_currency) AS p
     ON p.payable_id = b.id AND p.payer_id = b.customer_id AND p.captured_currency = b.currency
  WHERE b.status = 'CONFIRMED' AND b.fare + b.service_fee > 0
-   AND (p.payments IS DISTINCT FROM 1 OR p.captured <> b.fare + b.service_fee OR p.refund_amount <> 0);
+   AND (p.payments IS DISTINCT FROM 1 OR p.captured - p.refund_amount <> b.fare + b.service_fee
+        OR (p.refund_amount > 0 AND NOT EXISTS (SELECT FROM audit_logs a WHERE a.entity_id = b.id AND a.action = 'booking.changed')));
 
 -- name: i6_kept
 -- Money that was kept bought something: its booking is confirmed, or was until it was cancelled.
@@ -217,7 +218,7 @@ SELECT id AS payment_id, payable_id, settlement, captured_amount, refund_amount
 
 -- name: i6_cancelled
 -- Of a booking that was paid for and cancelled goes back what the policy says: all of it where it was called off, the fare where its
--- customer cancelled before departure, nothing afterwards.
+-- customer cancelled before departure and did not give it up, nothing afterwards; and whatever earlier changes saved.
 SELECT b.id AS booking_id, b.end_reason, p.id AS payment_id, p.captured_amount, p.refund_amount, b.fare, b.ended_at, closing.closed_at
   FROM bookings b
   JOIN payments p ON p.payable_kind = 'booking' AND p.payable_id = b.id AND p.settlement = 'KEPT'
@@ -225,8 +226,11 @@ SELECT b.id AS booking_id, b.end_reason, p.id AS payment_id, p.captured_amount, 
                        FROM booking_items i JOIN pools o ON o.id = i.pool_id WHERE i.booking_id = b.id) AS closing ON true
  WHERE b.status = 'CANCELLED'
    AND p.refund_amount <> CASE WHEN b.end_reason = 'CALLED_OFF' THEN p.captured_amount
-                               WHEN closing.closed_at <= b.ended_at THEN 0
-                               ELSE b.fare END;
+                               WHEN closing.closed_at <= b.ended_at OR EXISTS (
+                                    SELECT FROM audit_logs a WHERE a.entity_id = b.id AND a.action = 'booking.cancelled'
+                                       AND NOT (a.after->>'refund_requested')::boolean)
+                                    THEN p.captured_amount - b.service_fee - b.fare
+                               ELSE p.captured_amount - b.service_fee END;
 
 -- name: i6_settled
 -- The gateways took and gave back what the books say, and nothing else; what is younger than :settled_grace may still be on its way.

@@ -5,6 +5,7 @@ import sys
 
 import typer
 
+from holdfast.app.cli.bench import bench
 from holdfast.app.cli.check import check
 from holdfast.app.cli.create_admin import create_admin
 from holdfast.app.cli.demo import demo
@@ -44,6 +45,7 @@ commands.command(hidden=True)(demo)
 commands.command(rich_help_panel="For developers")(sandbox)
 commands.command("test", rich_help_panel="For developers", context_settings=_PASS_ON)(run_tests)
 commands.command(rich_help_panel="For developers")(lint)
+commands.command(rich_help_panel="For developers")(bench)
 commands.command(rich_help_panel="For developers")(docs)
 
 

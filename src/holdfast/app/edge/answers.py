@@ -12,7 +12,7 @@ from holdfast.app.edge.asgi import Header, Receive, Scope, Send
 from holdfast.common.paging import PageView
 from holdfast.common.wire import encode_hook
 
-_JSON: Final = (b"content-type", b"application/json")
+JSON: Final = (b"content-type", b"application/json")
 _NO_CONTENT: Final = 204
 _PLAIN: Final = {"background", "media_type", "status_code", "type_encoders"}
 ENCODER: Final = msgspec.json.Encoder(enc_hook=encode_hook)
@@ -61,7 +61,7 @@ class ViewResponse(Response[Any]):
         if content is None and status == _NO_CONTENT:
             return Answer(status, [], b"")
         body = ENCODER.encode(content)
-        headers = [_JSON, (b"content-length", b"%d" % len(body))]
+        headers = [JSON, (b"content-length", b"%d" % len(body))]
         headers.extend((name.lower().encode(), value.encode("latin-1")) for name, value in (named.get("headers") or {}).items())
         if isinstance(content, PageView) and content.pagination.next_cursor is not None:
             headers.append((b"link", _next_link(request, content.pagination.next_cursor)))

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from structlog.contextvars import bind_contextvars
@@ -10,6 +10,7 @@ from structlog.contextvars import bind_contextvars
 from holdfast.app.edge.answers import Answer
 from holdfast.app.edge.asgi import App, Header, Message, Receive, Scope, Send
 from holdfast.app.edge.crowd import COME_BACK_S, Crowd
+from holdfast.app.edge.express import Lane
 from holdfast.app.edge.limiting import Tally
 from holdfast.app.edge.metrics import RequestMetrics
 from holdfast.app.edge.problems import problem_answer
@@ -48,6 +49,7 @@ class Gate:
         *,
         verify: Verify,
         metrics: RequestMetrics,
+        lanes: Mapping[tuple[str, str], Lane] | None = None,
         sockets: App | None = None,
         tally: Tally | None = None,
         trusted_proxies: int = 0,
@@ -58,6 +60,7 @@ class Gate:
         self._app = app
         self._verify = verify
         self._metrics = metrics
+        self._lanes = lanes or {}
         self._sockets = sockets
         self._tally = tally
         self._crowd = Crowd()
@@ -105,7 +108,11 @@ class Gate:
                 refused = await self._limited(visit, self._tally, extra)
             if refused is None and _CONTROL.search(scope["path"]):
                 refused = problem_answer(PathUnknown(), visit)
-            await (refused or self._app)(scope, receive, answer)
+            lane = self._lanes.get((method, scope["path"]))
+            if refused is None and lane is not None and not scope["query_string"]:
+                await (await lane.answer(visit))(scope, receive, answer)
+            else:
+                await (refused or self._app)(scope, receive, answer)
         except Exception as error:
             if visit.status:
                 raise

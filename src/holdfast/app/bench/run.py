@@ -1,0 +1,51 @@
+"""One benchmark, from making its world to the table."""
+
+from collections.abc import Sequence
+
+import psutil
+from rich.console import Console
+
+from holdfast.app.bench import charts, report
+from holdfast.app.bench.plan import Plan
+from holdfast.app.bench.scenarios import NOT_YET, SCENARIOS, Scenario
+from holdfast.app.bench.world import open_world
+from holdfast.app.faults import Fault
+from holdfast.app.running import CHECKOUT
+
+_LOOK_S = 1.0
+BUSY_MAX = 0.1
+IMAGES = CHECKOUT / "docs" / "images"
+
+
+def bench(plan: Plan, console: Console) -> int:
+    """Measure; returns the exit code: 0 where nothing went wrong. A bar that is not met is shown, and is no fault. Raises Fault."""
+    chosen = choose(plan.only)
+    busy = psutil.cpu_percent(interval=_LOOK_S) / 100
+    if busy > BUSY_MAX:
+        console.print(f"Others take {busy:.0%} of this machine: compare ratios, not rates.", style="yellow")
+    with open_world(plan.data) as world:
+        machine = world.machine(busy)
+        console.print(
+            f"{world.root} on {machine.file_system}; {plan.rounds} rounds of {plan.seconds:g} s on {plan.connections} connections"
+        )
+        measured = [scenario.measure(scenario, world, plan, console.print) for scenario in chosen]
+    report.show(console, machine, measured)
+    for name, reason in NOT_YET.items():
+        console.print(f"{name}: not measured, {reason}.")
+    if plan.json is not None:
+        plan.json.write_bytes(report.as_json(machine, measured))
+    if plan.charts:
+        for path in charts.draw(IMAGES, machine, measured):
+            console.print(f"drawn: {path}")
+    return 1 if any(each.has_failed for each in measured) else 0
+
+
+def choose(only: Sequence[str]) -> list[Scenario]:
+    """The scenarios of these names, or all. Raises Fault."""
+    known = {scenario.name: scenario for scenario in SCENARIOS}
+    for name in only:
+        if name in NOT_YET:
+            raise Fault(f"{name} cannot be measured: {NOT_YET[name]}.")
+        if name not in known:
+            raise Fault(f"There is no scenario {name}; there are {', '.join(known)}.")
+    return [known[name] for name in only] if only else list(SCENARIOS)
