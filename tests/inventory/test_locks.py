@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from psycopg import errors, sql
 from sqlalchemy import text
-from tests.inventory.core import Core
+from tests.inventory.core import Core, without_indexes
 
 from holdfast.bookings import repository as bookings
 from holdfast.database import Database, Query
@@ -97,6 +97,7 @@ async def test_rows_are_locked_by_id_and_waited_for(core: Core, owner_url: str, 
 
     async def lock() -> Sequence[object]:
         async with core.database.transaction() as tx:
+            await without_indexes(tx)
             found = await tx.rows(query, ids=list(reversed(ids)))
             return [row["id"] for row in found]
 

@@ -7,9 +7,21 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
-from tests.inventory.core import FIVE_MINUTES, STARTS, Core, Seen
+from tests.inventory.core import FIVE_MINUTES, STARTS, Core, Seen, without_indexes
 
-from holdfast.inventory import ClaimRequest, HoldId, Inventory, Line, NewPool, Pool, PoolId, Shortage, repository
+from holdfast.inventory import (
+    CapacityInUse,
+    ChangeRefused,
+    ClaimRequest,
+    HoldId,
+    Inventory,
+    Line,
+    NewPool,
+    Pool,
+    PoolId,
+    Shortage,
+    repository,
+)
 from holdfast.inventory.models import MovedLine
 from holdfast.inventory.service import NobodyOwnsHolds
 
@@ -37,7 +49,7 @@ async def town(core: Core, move_time: MoveTime) -> Town:
     first, second, third = await core.open(20, 20, 20)
     sale = await core.sell({first: 1, second: 5})
     other_sale = await core.sell({second: 1})
-    one = await core.hold({first: 2, second: 1})
+    one = await core.hold({second: 1, first: 2})
     two = await core.hold({first: 4})
     lapsed = await core.hold({first: 1, third: 3}, lifetime=ONE_MINUTE)
     move_time(ONE_MINUTE)
@@ -87,6 +99,7 @@ async def test_a_hold_on_a_closed_pool_is_not_sold_and_its_neighbour_is(core: Co
         await core.lock(tx, town.one, town.two)
         await core.inventory.close(tx, [town.second])
         assert await core.inventory.closed(tx, [town.one, town.two]) == {town.one: town.second}
+        assert await core.inventory.closed(tx, [town.two]) == {}
         assert set(await core.inventory.confirm(tx, [town.one, town.two])) == {town.two}
     assert (await core.see()).pools == {
         town.first: (3, 5, 7, False),
@@ -202,7 +215,12 @@ async def test_one_claim_gives_back_only_so_many(core: Core, town: Town, monkeyp
     wishes, claim = await core.try_claim(*({crowded: 1} for _ in range(5)), lifetime=timedelta(microseconds=1))
     assert set(claim.granted) == set(wishes)
     assert core.told.given_back_ids == lapsed
+    # Those that live do not count.
+    for _ in range(3):
+        await core.hold({town.second: 1})
+    late = await core.hold({town.second: 1}, lifetime=timedelta(microseconds=1))
     async with core.database.transaction() as tx:
+        assert await repository.lock_lapsed(tx, [town.second], []) == [late]
         assert len(await repository.lock_lapsed(tx, [crowded], [])) == 2
         found = await repository.lock_lapsed(tx, [crowded], wishes)
     assert found == sorted(wishes)
@@ -213,6 +231,7 @@ async def test_the_worker_gives_back_the_longest_lapsed_first_and_so_many_at_mos
     for expected in (town.lapsed, town.one, town.two):
         core.told.given_back_ids.clear()
         async with core.database.transaction() as tx:
+            await without_indexes(tx)
             assert await core.inventory.expire(tx, 1) == 1
         assert core.told.given_back_ids == [expected]
     async with core.database.transaction() as tx:
@@ -227,6 +246,19 @@ async def test_the_worker_says_how_the_pools_stand_after_it(core: Core, town: To
         assert await core.inventory.expire(tx, 10) == 1
     assert core.told.pools == {pool: await pool_now(core, pool) for pool in (town.first, town.third)}
     assert set((await core.see()).holds) == {town.one, town.two}
+
+
+async def test_what_is_promised_to_be_in_order_is_so_without_the_help_of_an_index(core: Core, town: Town) -> None:
+    """On small tables the planner takes what comes first, and on large ones an index, which happens to be in order."""
+    async with core.database.transaction() as tx:
+        await without_indexes(tx)
+        both = sorted([town.one, town.two])
+        lines = await repository.lines_of_holds(tx, [town.two, town.one])
+        assert [(line.hold_id, line.pool_id) for line in lines] == sorted((line.hold_id, line.pool_id) for line in lines)
+        assert {line.hold_id for line in lines} == set(both)
+        assert await repository.lock_some_lapsed(tx, 1) == [town.lapsed]
+        assert sorted(await repository.pools_of_holds(tx, both)) == [town.first, town.second]
+        assert sorted(await repository.pools_of_sales(tx, [town.sale, town.other_sale])) == [town.first, town.second]
 
 
 async def test_extending_moves_one_deadline(core: Core, town: Town) -> None:
@@ -325,3 +357,84 @@ async def test_lapsed_holds_that_nobody_owns_are_a_mistake_of_ours(core: Core, t
 async def pool_now(core: Core, pool: PoolId) -> Pool:
     async with core.database.transaction() as tx:
         return (await core.inventory.lock_pools(tx, [pool]))[pool]
+
+
+async def test_what_was_sold_is_swapped_for_something_else_in_one_move(core: Core, town: Town) -> None:
+    """The old lines overlap with the new ones, and what lapsed on the way is given back as well."""
+    async with core.database.transaction() as tx:
+        change = await core.inventory.change(tx, ClaimRequest(town.sale, (Line(town.second, 2), Line(town.third, 20)), FIVE_MINUTES))
+    assert {(line.pool, line.quantity) for line in change.lines} == {(town.second, 2), (town.third, 20)}
+    seen = await core.see()
+    assert {line: quantity for line, quantity in seen.sold.items() if line[0] == town.sale} == {
+        (town.sale, town.second): 2,
+        (town.sale, town.third): 20,
+    }
+    assert seen.sold[town.other_sale, town.second] == 1
+    assert {pool: now[:2] for pool, now in seen.pools.items()} == {town.first: (6, 0), town.second: (1, 3), town.third: (0, 20)}
+    assert {pool.id: (pool.held, pool.sold, pool.version, False) for pool in change.pools.values()} == seen.pools
+    assert core.told.given_back_ids == [town.lapsed]
+
+
+async def test_a_change_that_cannot_be_had_leaves_everything_as_it_was(core: Core, town: Town) -> None:
+    async def try_it() -> None:
+        async with core.database.transaction() as tx:
+            await core.inventory.change(tx, ClaimRequest(town.sale, (Line(town.second, 19),), FIVE_MINUTES))
+
+    with pytest.raises(ChangeRefused) as refused:
+        await try_it()
+    # Its own five count as free for it.
+    assert refused.value.shortage.free == 18
+    assert await core.see() == town.before
+
+
+async def test_a_pool_grows_and_shrinks_as_far_as_nothing_is_in_use(core: Core, town: Town) -> None:
+    async def resize(pool: PoolId, capacity: int) -> Pool:
+        async with core.database.transaction() as tx:
+            return await core.inventory.resize(tx, pool, capacity)
+
+    with pytest.raises(CapacityInUse) as refused:
+        await resize(town.second, 6)
+    assert (refused.value.pool, refused.value.used) == (town.second, 7)
+    assert await core.see() == town.before
+    assert await resize(town.second, 7) == await pool_now(core, town.second)
+    # What lapsed counts as free.
+    assert await resize(town.third, 1) == await pool_now(core, town.third)
+    async with core.database.reading() as tx:
+        rows = await tx.rows(text("SELECT id, capacity FROM pools"))
+    assert {row["id"]: row["capacity"] for row in rows} == {town.first: 20, town.second: 7, town.third: 1}
+    seen = await core.see()
+    assert (seen.pools[town.second], seen.pools[town.third]) == ((1, 6, 7, False), (0, 0, 4, False))
+    with pytest.raises(LookupError):
+        await resize(PoolId.new(), 5)
+
+
+async def test_reopening_opens_the_pools_that_it_names_and_were_closed(core: Core, town: Town) -> None:
+    async with core.database.transaction() as tx:
+        await core.inventory.lock_pools(tx, [town.first, town.second, town.third])
+        await core.inventory.close(tx, [town.first, town.second])
+        await core.inventory.reopen(tx, [town.first, town.third])
+    before = town.before.pools
+    assert await core.see() == replace(
+        town.before,
+        pools={
+            **before,
+            town.first: (*before[town.first][:2], before[town.first][2] + 2, False),
+            town.second: (*before[town.second][:2], before[town.second][2] + 1, True),
+        },
+    )
+
+
+async def test_the_first_choice_that_fits_is_taken(core: Core, town: Town) -> None:
+    wishes = [
+        ClaimRequest(
+            HoldId.new(), (Line(town.second, 14),), FIVE_MINUTES, ((Line(town.first, 14), Line(town.third, 1)), (Line(town.third, 2),))
+        ),
+        ClaimRequest(HoldId.new(), (Line(town.third, 3),), FIVE_MINUTES, ((Line(town.first, 1),),)),
+        ClaimRequest(HoldId.new(), (Line(town.second, 14),), FIVE_MINUTES, ((Line(town.first, 14),),)),
+    ]
+    async with core.database.transaction() as tx:
+        claim = await core.inventory.claim(tx, wishes)
+    assert claim.lines == {wishes[0].hold: (Line(town.third, 2),), wishes[1].hold: (Line(town.third, 3),)}
+    # Refused with what all of its choices have left together.
+    assert (claim.refused[wishes[2].hold].pool, claim.refused[wishes[2].hold].free) == (town.second, 13 + 13)
+    assert (await core.see()).held[wishes[0].hold, town.third] == 2

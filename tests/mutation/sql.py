@@ -1,4 +1,4 @@
-"""Mutants of the core's statements, and whether the tests notice: ``python -m tests.mutation.sql [--only WORD] [--jobs N] [FILE]``.
+"""Mutants of the core's statements, and whether the tests notice: ``python -m tests.mutation.sql [FILE] [--only WORD ...] [--jobs N]``.
 
 Each mutant is put into its Query in a fork of a process that has imported everything, which runs the tests that concern the file and
 stops at the first failure. A mutant that PostgreSQL does not even parse proves nothing and is not counted.
@@ -58,10 +58,10 @@ class Verdict(Enum):
     STILLBORN = "not parsed"
 
 
-def mutants(target: Target, only: str = "") -> list[Mutant]:
-    """The mutants of a file whose name contains ``only``."""
+def mutants(target: Target, only: Sequence[str] = ()) -> list[Mutant]:
+    """The mutants of a file, or those whose name contains one of ``only``."""
     found = read_queries(target.path.read_text(encoding="utf-8")).values()
-    return [mutant for query in found for mutant in mutants_of(query) if only in mutant.name]
+    return [mutant for query in found for mutant in mutants_of(query) if not only or any(word in mutant.name for word in only)]
 
 
 def is_parsed(connection: psycopg.Connection[tuple[object, ...]], mutant: Mutant) -> bool:
@@ -139,7 +139,7 @@ def born(target: Target, wanted: Sequence[Mutant]) -> tuple[list[Mutant], list[M
     return [mutant for mutant in wanted if parsed[mutant]], [mutant for mutant in wanted if not parsed[mutant]]
 
 
-def run(target: Target, *, only: str = "", jobs: int = 2) -> dict[Verdict, list[Mutant]]:
+def run(target: Target, *, only: Sequence[str] = (), jobs: int = 2) -> dict[Verdict, list[Mutant]]:
     """Judge the mutants of a file, and say how each fared."""
     alive, stillborn = born(target, mutants(target, only))
     found: dict[Verdict, list[Mutant]] = {verdict: [] for verdict in Verdict}
@@ -162,7 +162,7 @@ def main() -> None:
     """Print what became of each, and fail where one survived that nobody has explained."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation.sql", description=__doc__)
     parser.add_argument("file", nargs="?", default="inventory", choices=TARGETS)
-    parser.add_argument("--only", default="", help="mutants whose name contains this, as in 'lock_holds' or 'SKIP LOCKED'")
+    parser.add_argument("--only", nargs="+", default=(), help="mutants whose name contains one of these: 'lock_holds' 'SKIP LOCKED'")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--list", action="store_true", help="name them, and run nothing")
     chosen = parser.parse_args()
