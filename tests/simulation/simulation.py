@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -33,6 +34,7 @@ CROWD = 8
 # So many that nobody ever waits for one: that would be the machine's choice.
 CONNECTIONS = 60
 REPEATS_MAX = 40
+END_WAIT_S = 1.0
 NOWHERE = "unix:///nonexistent/redis.sock"
 
 # What a caller of ours is told when nobody knows what became of his request: repeat it with the same key.
@@ -205,9 +207,13 @@ class Simulation(ABC, Generic[R]):
                 self.schedule.end()
                 everybody = self.buried + self.running
                 left = [task for running in everybody for task in running.process.tasks if not task.done()]
+                if left:
+                    # First let them come to an end by themselves: whoever is cancelled while it connects leaves its server waiting.
+                    await asyncio.wait(left, timeout=END_WAIT_S)
                 for task in left:
                     task.cancel()
                 await asyncio.gather(*left, return_exceptions=True)
+                gc.collect()
                 for running in everybody:
                     await running.database.close()
 
