@@ -147,13 +147,13 @@ class Simulation(ABC, Generic[R]):
         """The dice of the operation that asks."""
         return DEED.get().dice
 
-    async def run(self, operations: int) -> Course:
-        """So many operations with faults, then peace, then the judgement."""
+    async def run(self, operations: int, *, crowd: int = CROWD) -> Course:
+        """So many operations with faults, at most ``crowd`` at a time, then peace, then the judgement."""
         async with self._installed():
             await self._do(self.settle_down, self.running[0], faults=False)
             begun = 0
             while begun < operations or self._tasks:
-                while begun < operations and len(self._tasks) < CROWD:
+                while begun < operations and len(self._tasks) < crowd:
                     self._begin(self._next_operation())
                     begun += 1
                 await self._go_on()
@@ -189,6 +189,7 @@ class Simulation(ABC, Generic[R]):
                 self._redis_is_gone = not self._redis_is_gone
                 for running in self.running:
                     if running.redis is not None:
+                        await running.redis.close()
                         running.redis._client = _client(NOWHERE if self._redis_is_gone else self._redis_url)
 
     @asynccontextmanager
@@ -213,9 +214,11 @@ class Simulation(ABC, Generic[R]):
                 for task in left:
                     task.cancel()
                 await asyncio.gather(*left, return_exceptions=True)
-                gc.collect()
                 for running in everybody:
                     await running.database.close()
+                    if running.redis is not None:
+                        await running.redis.close()
+                gc.collect()
 
     # Operations ------------------------------------------------------------------------------------------------------------------
 
