@@ -1,9 +1,8 @@
 """Many days with many mishaps. A seed that fails is repeated by its number:
 
-``HOLDFAST_SIMULATION_SEED=17 ./holdfast test tests/simulation``.
+``./holdfast test tests/simulation --simulation-seed 17``, or with HOLDFAST_SIMULATION_SEED in the environment.
 """
 
-import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -25,10 +24,12 @@ KINDS: Sequence[type[Simulation[object]]] = (Town, Pools)  # type: ignore[assign
 kinds = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__.lower())
 
 
-def seeds(count: int) -> list[int]:
-    """Those that are asked for, or the first ``count``."""
-    asked = os.environ.get("HOLDFAST_SIMULATION_SEED")
-    return [int(seed) for seed in asked.split(",")] if asked else list(range(1, count + 1))
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Those seeds that are asked for, or the first ones."""
+    if "seed" in metafunc.fixturenames:
+        asked = metafunc.config.getoption("--simulation-seed")
+        count = SEEDS_LONG if metafunc.function is test_nothing_acknowledged_is_lost_in_thousands_of_operations else SEEDS_QUICK
+        metafunc.parametrize("seed", [int(seed) for seed in asked.split(",")] if asked else range(1, count + 1))
 
 
 @asynccontextmanager
@@ -61,7 +62,6 @@ async def simulate(
 
 
 @kinds
-@pytest.mark.parametrize("seed", seeds(SEEDS_QUICK))
 async def test_nothing_acknowledged_is_lost(cluster: Cluster, kind: "type[Simulation[object]]", seed: int) -> None:  # type: ignore[type-var]
     course = await simulate(kind, seed, cluster, operations=QUICK)
     assert not course.wrong, course
@@ -112,7 +112,6 @@ async def test_some_seed_finds_what_is_missing(cluster: Cluster, kind: "type[Sim
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @kinds
-@pytest.mark.parametrize("seed", seeds(SEEDS_LONG))
 async def test_nothing_acknowledged_is_lost_in_thousands_of_operations(
     cluster: Cluster,
     kind: "type[Simulation[object]]",  # type: ignore[type-var]
