@@ -5,7 +5,6 @@ values. Neither may read a large table from one end to the other, nor sort it.
 """
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -217,7 +216,7 @@ def _is_partition_of(index: str, name: str) -> bool:
 HOT_MIN = 0.95
 BATCH = 50
 ROUNDS = 10
-HELD_AND_LET_GO = int(os.environ.get("HOLDFAST_BLOAT_HOLDS", "10000"))
+HELD_AND_LET_GO = 10_000
 GROWTH_MAX = 1.1
 
 
