@@ -35,6 +35,14 @@ CROWD = 8
 CONNECTIONS = 60
 REPEATS_MAX = 40
 END_WAIT_S = 1.0
+# So many turns from one look at the counters to the next: they must be right at every moment, not only in the end.
+LOOK_EVERY = 5
+_MISCOUNTED = """
+    SELECT p.id, p.capacity, p.held, p.sold FROM pools p
+     WHERE p.held < 0 OR p.sold < 0 OR p.held + p.sold > p.capacity
+        OR p.held <> (SELECT coalesce(sum(quantity), 0) FROM hold_lines WHERE pool_id = p.id)
+        OR p.sold <> (SELECT coalesce(sum(quantity), 0) FROM sold_lines WHERE pool_id = p.id)
+"""
 NOWHERE = "unix:///nonexistent/redis.sock"
 
 # What a caller of ours is told when nobody knows what became of his request: repeat it with the same key.
@@ -251,6 +259,8 @@ class Simulation(ABC, Generic[R]):
                 self.wrong.append(f"{type(error).__name__}: {error}")
 
     async def _go_on(self) -> None:
+        if self.schedule.turns % LOOK_EVERY == 0 and not self.wrong:
+            self.wrong += [f"at turn {self.schedule.turns}: {row}" for row in await self.rows(_MISCOUNTED)]
         if not await self.schedule.give_a_turn() and self._tasks:
             # Somebody waits for a time to pass that is not ours to give.
             await asyncio.wait(self._tasks, timeout=0.01, return_when=asyncio.FIRST_COMPLETED)
