@@ -438,3 +438,14 @@ async def test_the_first_choice_that_fits_is_taken(core: Core, town: Town) -> No
     # Refused with what all of its choices have left together.
     assert (claim.refused[wishes[2].hold].pool, claim.refused[wishes[2].hold].free) == (town.second, 13 + 13)
     assert (await core.see()).held[wishes[0].hold, town.third] == 2
+
+
+async def test_all_lapsed_holds_of_a_pool_count_as_free_and_the_next_deadline_is_the_earliest(core: Core, town: Town) -> None:
+    (pool,) = await core.open(9)
+    await core.try_claim({pool: 2}, {pool: 3}, lifetime=timedelta(microseconds=1))
+    async with core.database.transaction() as tx:
+        assert (await core.inventory.free(tx, [pool]))[pool].free == 9
+        seconds = await core.inventory.seconds_until_next_deadline(tx)
+        assert seconds is not None
+        # That of the town's lapsed hold; the others live for minutes.
+        assert seconds <= 0
