@@ -20,6 +20,8 @@ Settings.model_config["env_file"] = None
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run the proofs that take minutes")
     parser.addoption("--schedule", metavar="FILE", help="an order that tests/interleavings printed, to be run again: -k run_a_script -s")
+    asked = os.environ.get("HOLDFAST_SIMULATION_SEED", "")
+    parser.addoption("--simulation-seed", default=asked, help="the seeds of the simulation to run, as in 17 or 3,17")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -92,3 +92,34 @@ async def test_nobody_waits_for_ever_when_requests_arrive_one_by_one() -> None:
     for number in range(100, 300):
         assert await asyncio.wait_for(batcher.ask(number), 1) == number * 2
         await asyncio.sleep(0)
+
+
+async def test_no_more_sets_run_at_once_than_may() -> None:
+    counter = Counter()
+    batcher = Batcher(counter.run, in_flight_max=2, size_max=1)
+    tasks = [asyncio.create_task(batcher.ask(number)) for number in range(5)]
+    await started(counter, 2)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert counter.sets == [[0], [1]]
+    counter.may_answer.set()
+    assert await asyncio.gather(*tasks) == [0, 2, 4, 6, 8]
+    assert batcher._running == 0
+    assert not batcher._runners
+
+
+async def test_who_did_not_say_gets_two_sets_of_two_hundred_and_ten_thousand_in_line() -> None:
+    counter = Counter()
+    batcher = Batcher(counter.run)
+    tasks = [asyncio.create_task(batcher.ask(number)) for number in range(10_002)]
+    await started(counter, 2)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert [len(each) for each in counter.sets] == [200, 200]
+    tasks += [asyncio.create_task(batcher.ask(0)) for _ in range(500)]
+    await asyncio.sleep(0)
+    counter.may_answer.set()
+    answers = await asyncio.gather(*tasks, return_exceptions=True)
+    # Two sets run, ten thousand are in line, and everybody else was refused.
+    assert sum(isinstance(answer, Overloaded) for answer in answers) == len(answers) - 10_000 - 400
+    assert max(len(each) for each in counter.sets) == 200
