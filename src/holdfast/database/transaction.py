@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import Executable
 
 from holdfast.common.wire import read_row
+from holdfast.database.arrays import quickened
 from holdfast.database.queries import Query
 
 T = TypeVar("T")
@@ -60,7 +61,7 @@ class Tx:
         """Every row as a mapping, for the rare result that is not worth a Struct."""
         if isinstance(statement, Query):
             async with self.pg.cursor(row_factory=dict_row) as cursor:
-                await cursor.execute(statement.text, parameters or None)
+                await cursor.execute(statement.text, quickened(parameters) if parameters else None)
                 return await cursor.fetchall()
         try:
             result = await self.connection.execute(statement, parameters or None)
@@ -76,7 +77,7 @@ class Tx:
     async def run(self, statement: Query | Executable, **parameters: object) -> int:
         """A statement of which only the number of changed rows matters."""
         if isinstance(statement, Query):
-            cursor = await self.pg.execute(statement.text, parameters or None)
+            cursor = await self.pg.execute(statement.text, quickened(parameters) if parameters else None)
             return cursor.rowcount
         try:
             return (await self.connection.execute(statement, parameters or None)).rowcount
