@@ -4,6 +4,7 @@ One bad request never fails its neighbours. What a batch writes, and in which or
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
@@ -218,8 +219,16 @@ class Desk:
     ) -> tuple[Mapping[UserId, int], Mapping[tuple[UserId, UUID], Unpaid]]:
         if not requests:
             return {}, {}
-        customers, owners = ({request.actor.id for request in requests}, {request.owner_id for request in requests})
-        return await repository.count_holds(tx, sorted(customers), sorted(owners), UNPAID_WITHIN)
+        wishes = Counter(request.actor.id for request in requests)
+        return await repository.count_holds(
+            tx,
+            list(wishes),
+            list({request.owner_id for request in requests}),
+            UNPAID_WITHIN,
+            # Who has fewer cannot come to the limit in this batch, so nobody need know how many it are.
+            live_from=max(self._limits.live_max - wishes.most_common(1)[0][1] + 1, 1),
+            unpaid_from=self._limits.unpaid_max,
+        )
 
     async def _resolve(self, tx: Tx, requests: Sequence[HoldRequest]) -> dict[BookingId, Resolved | Refusal]:
         resolved: dict[BookingId, Resolved | Refusal] = {}

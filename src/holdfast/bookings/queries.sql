@@ -14,19 +14,20 @@ INSERT INTO booking_items (booking_id, pool_id, quantity, amount, currency)
 SELECT * FROM unnest(:booking_ids::uuid[], :pool_ids::uuid[], :quantities::integer[], :amounts::bigint[], :currencies::text[]);
 
 -- name: count_holds
--- What limits holding, in one read. Without an owner: how many live holds each of these customers has. With one: how often they held
--- what it offers within a time, and neither have it any more nor paid for it, and when the first of these was; what was closed or
--- called off is nobody's fault. :since_id is the smallest id of that time, which is all that the index knows.
+-- What limits holding, in one read. Without an owner: how many live holds each of these customers has, where it is :live_from or more.
+-- With one: how often they held what it offers within a time, and neither have it any more nor paid for it, where that is :unpaid_from
+-- or more, and when the first of these was; what was closed or called off is nobody's fault. :since_id is the smallest id of that
+-- time, which is all that the index knows.
 SELECT b.customer_id, NULL::uuid AS owner_id, count(*)::integer AS holds, min(b.created_at) AS first_at
   FROM bookings b JOIN holds h ON h.id = b.id
  WHERE b.customer_id = ANY(:customer_ids) AND b.status = 'PENDING' AND h.expires_at > business_now()
- GROUP BY b.customer_id
+ GROUP BY b.customer_id HAVING count(*) >= :live_from
 UNION ALL
 SELECT b.customer_id, b.owner_id, count(*)::integer, min(b.created_at)
   FROM bookings b
  WHERE b.customer_id = ANY(:customer_ids) AND b.owner_id = ANY(:owner_ids) AND b.id >= :since_id
    AND b.end_reason IN ('RELEASED_BY_CUSTOMER', 'LAPSED') AND b.confirmed_at IS NULL AND b.created_at > business_now() - :within::interval
- GROUP BY b.customer_id, b.owner_id;
+ GROUP BY b.customer_id, b.owner_id HAVING count(*) >= :unpaid_from;
 
 -- name: get
 -- Bookings by id, for showing; their deadline from the hold.

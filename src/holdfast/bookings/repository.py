@@ -87,13 +87,22 @@ async def _insert_items(tx: Tx, items: Sequence[tuple[BookingId, PricedLine]]) -
 
 
 async def count_holds(
-    tx: Tx, customer_ids: Sequence[UserId], owner_ids: Sequence[UUID], within: timedelta
+    tx: Tx, customer_ids: Sequence[UserId], owner_ids: Sequence[UUID], within: timedelta, *, live_from: int, unpaid_from: int
 ) -> tuple[Mapping[UserId, int], Mapping[tuple[UserId, UUID], Unpaid]]:
-    """How many live holds customers have, and how often they held what owners offer ``within`` a time without paying."""
+    """How many live holds customers have, and how often they held what owners offer ``within`` a time without paying; where it is so
+    many or more.
+    """
     # Ids are made by the clock of the app and times by that of the database: an hour more covers whatever they disagree about.
     since_id = first_id_of(round((time.time() - within.total_seconds() - 3600) * 1000))
     rows = await tx.all(
-        SQL.count_holds, _Holds, customer_ids=list(customer_ids), owner_ids=list(owner_ids), since_id=since_id, within=within
+        SQL.count_holds,
+        _Holds,
+        customer_ids=list(customer_ids),
+        owner_ids=list(owner_ids),
+        since_id=since_id,
+        within=within,
+        live_from=live_from,
+        unpaid_from=unpaid_from,
     )
     live = {row.customer_id: row.holds for row in rows if row.owner_id is None}
     return live, {(row.customer_id, row.owner_id): Unpaid(row.holds, row.first_at) for row in rows if row.owner_id is not None}

@@ -1,13 +1,16 @@
 -- name: insert_keys
--- Takes each key that is free and returns those taken. A key that another transaction is just inserting is waited for; one
--- that exists is not locked: its owner writes its answer last, and locking it here would deadlock against that.
-INSERT INTO idempotency_keys (actor_id, key, fingerprint, result_id)
-SELECT actor_id, key, fingerprint, result_id
-  FROM unnest(:actor_ids::uuid[], :keys::text[], :fingerprints::bytea[], :result_ids::uuid[])
-       AS k (actor_id, key, fingerprint, result_id)
- ORDER BY actor_id, key
-    ON CONFLICT DO NOTHING
-RETURNING actor_id, key;
+-- Takes each key that is free and returns those that were not: usually none. A key that another transaction is just inserting is
+-- waited for; one that exists is not locked: its owner writes its answer last, and locking it here would deadlock against that.
+WITH wanted AS (
+    SELECT * FROM unnest(:actor_ids::uuid[], :keys::text[], :fingerprints::bytea[], :result_ids::uuid[])
+        AS k (actor_id, key, fingerprint, result_id)
+), taken AS (
+    INSERT INTO idempotency_keys (actor_id, key, fingerprint, result_id)
+    SELECT actor_id, key, fingerprint, result_id FROM wanted ORDER BY actor_id, key
+        ON CONFLICT DO NOTHING
+    RETURNING actor_id, key
+)
+SELECT actor_id, key FROM wanted EXCEPT SELECT actor_id, key FROM taken;
 
 -- name: read_keys
 -- What stands under keys that were taken before.

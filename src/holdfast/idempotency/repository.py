@@ -40,6 +40,9 @@ class New(Struct, frozen=True):
     """The key was free and is now taken by this transaction."""
 
 
+_NEW = New()
+
+
 class Replay(Struct, frozen=True):
     """The key had its effect: its answer, or the id of what it made."""
 
@@ -54,7 +57,7 @@ class OtherBody(Struct, frozen=True):
 Standing = New | Replay | OtherBody
 
 
-class _TakenRow(Struct, frozen=True):
+class _KnownRow(Struct, frozen=True):
     actor_id: UserId
     key: str
 
@@ -76,9 +79,9 @@ async def begin(tx: Tx, requests: Sequence[KeyedRequest]) -> Mapping[RequestKey,
         return {}
     wanted = {request.key: request for request in requests}
     try:
-        taken = await tx.all(
+        known = await tx.all(
             SQL.insert_keys,
-            _TakenRow,
+            _KnownRow,
             actor_ids=[key.actor_id for key in wanted],
             keys=[key.key for key in wanted],
             fingerprints=[request.fingerprint for request in wanted.values()],
@@ -86,8 +89,9 @@ async def begin(tx: Tx, requests: Sequence[KeyedRequest]) -> Mapping[RequestKey,
         )
     except errors.LockNotAvailable as error:
         raise StillRunning from error
-    standing: dict[RequestKey, Standing] = {RequestKey(row.actor_id, row.key): New() for row in taken}
-    standing |= await look_up(tx, [request for key, request in wanted.items() if key not in standing])
+    standing: dict[RequestKey, Standing] = dict.fromkeys(wanted, _NEW)
+    if known:
+        standing |= await look_up(tx, [wanted[RequestKey(row.actor_id, row.key)] for row in known])
     return standing
 
 

@@ -63,7 +63,7 @@ SELECT id, expires_at, expires_at > business_now() AS live FROM holds WHERE id =
 SELECT id FROM holds WHERE expires_at <= business_now() ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED;
 
 -- name: grant
--- Holds with their lines, and the counters of their pools. Deadlines count from this statement.
+-- Holds with their lines, and the counters of their pools. Deadlines count from this statement, and it says when that was.
 WITH counted AS (
     UPDATE pools p SET held = p.held + d.quantity, version = p.version + 1
       FROM unnest(:pool_ids::uuid[], :pool_quantities::integer[]) AS d (pool_id, quantity)
@@ -71,11 +71,12 @@ WITH counted AS (
 ), lines AS (
     INSERT INTO hold_lines (hold_id, pool_id, quantity)
     SELECT * FROM unnest(:line_holds::uuid[], :line_pools::uuid[], :line_quantities::integer[])
+), granted AS (
+    INSERT INTO holds (id, expires_at, created_at)
+    SELECT h.id, business_now() + h.lifetime, business_now()
+      FROM unnest(:hold_ids::uuid[], :lifetimes::interval[]) AS h (id, lifetime)
 )
-INSERT INTO holds (id, expires_at, created_at)
-SELECT h.id, business_now() + h.lifetime, business_now()
-  FROM unnest(:hold_ids::uuid[], :lifetimes::interval[]) AS h (id, lifetime)
-RETURNING id, expires_at, true AS live;
+SELECT business_now() AS now;
 
 -- name: give_back_held
 -- Ends holds: removes them and their lines, and takes exactly those lines off the counters. Holds and pools are locked.

@@ -97,9 +97,8 @@ async def lock_holds(tx: Tx, hold_ids: Sequence[HoldId]) -> dict[HoldId, Hold]:
 async def grant(tx: Tx, requests: Sequence[ClaimRequest]) -> dict[HoldId, Hold]:
     lines = [(request.hold, pool, quantity) for request in requests for pool, quantity in quantities(request.lines).items()]
     taken = quantities([line for request in requests for line in request.lines])
-    holds = await tx.all(
+    now: datetime = await tx.value(
         SQL.grant,
-        Hold,
         hold_ids=[request.hold for request in requests],
         lifetimes=[request.lifetime for request in requests],
         line_holds=[hold for hold, _, _ in lines],
@@ -108,7 +107,7 @@ async def grant(tx: Tx, requests: Sequence[ClaimRequest]) -> dict[HoldId, Hold]:
         pool_ids=list(taken),
         pool_quantities=list(taken.values()),
     )
-    return {hold.id: hold for hold in holds}
+    return {request.hold: Hold(request.hold, now + request.lifetime, live=True) for request in requests}
 
 
 async def give_back_held(tx: Tx, hold_ids: Sequence[HoldId]) -> list[MovedLine]:
