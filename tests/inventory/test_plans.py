@@ -116,7 +116,14 @@ CASES = [
     Case(
         BOOKINGS.count_holds,
         {"bookings_pending_idx", EITHER},
-        {"customer_ids": OF_PERSONS, "owner_ids": ids("owner"), "since_id": EARLY, "within": timedelta(hours=1), "live_from": 3, "unpaid_from": 5},
+        {
+            "customer_ids": OF_PERSONS,
+            "owner_ids": ids("owner"),
+            "since_id": EARLY,
+            "within": timedelta(hours=1),
+            "live_from": 3,
+            "unpaid_from": 5,
+        },
     ),
     Case(BOOKINGS.get, {"bookings_pkey", "holds_pkey"}, {"ids": HELD}),
     Case(BOOKINGS.lock, {"bookings_pkey"}, {"ids": HELD}),

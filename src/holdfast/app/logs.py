@@ -9,7 +9,9 @@ import logging.config
 import re
 import sys
 from collections.abc import Mapping
+from contextvars import ContextVar
 from types import TracebackType
+from typing import Final, Protocol
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -137,12 +139,35 @@ _CHATTY = (
 )
 
 
+class Request(Protocol):
+    """The request that is being answered, as far as a log line names it."""
+
+    @property
+    def request_id(self) -> bytes: ...
+
+    @property
+    def trace_id(self) -> str | None: ...
+
+
+answered: Final[ContextVar[Request | None]] = ContextVar("answered", default=None)
+"""The request of this task. It is written out only where something is logged, which is rare."""
+
+
+def _add_request(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    request = answered.get()
+    if request is not None:
+        event.setdefault("request_id", request.request_id.decode())
+        event.setdefault("trace_id", request.trace_id)
+    return event
+
+
 def configure(settings: Settings) -> None:
     """Send every log line of this process to standard error: as text for people, in production as one JSON object a line."""
     is_json = settings.log_json or settings.is_production
     level = settings.log_level.upper()
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        _add_request,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso" if is_json else "%H:%M:%S", utc=is_json),
@@ -157,7 +182,7 @@ def configure(settings: Settings) -> None:
             "formatters": {
                 "ours": {
                     "()": structlog.stdlib.ProcessorFormatter,
-                    "foreign_pre_chain": [*shared[:2], structlog.stdlib.ExtraAdder(), *shared[2:]],
+                    "foreign_pre_chain": [*shared[:3], structlog.stdlib.ExtraAdder(), *shared[3:]],
                     "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, _drop_colours, _mask_event, renderer],
                 }
             },

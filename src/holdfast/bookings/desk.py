@@ -44,14 +44,11 @@ class HoldRequest(Struct, frozen=True):
 
     actor: Actor
     key: IdempotencyKey
+    request_key: RequestKey
     kind: str
     owner_id: UUID
     quantity: int
     booking_id: BookingId
-
-    @property
-    def request_key(self) -> RequestKey:
-        return RequestKey(self.actor.id, self.key.text)
 
     @property
     def keyed(self) -> KeyedRequest:
@@ -100,7 +97,7 @@ class Desk:
         Repeating it with the same key answers the same. Raises what the kind refuses with, TooManyLiveHolds,
         KeyUsedForAnother, StillRunning, Overloaded.
         """
-        return await self._batcher.ask(HoldRequest(actor, key, kind, owner_id, quantity, BookingId.new()))
+        return await self._batcher.ask(HoldRequest(actor, key, RequestKey(actor.id, key.text), kind, owner_id, quantity, BookingId.new()))
 
     async def _answer(self, requests: Sequence[HoldRequest]) -> Sequence[Answer]:
         """One answer for each request. What cannot be had together is tried again apart, so that only the stuck ones fail."""

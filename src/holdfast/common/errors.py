@@ -1,5 +1,6 @@
 """Refusals: the ways in which Holdfast says no. Only the edge (``app/http.py``) knows that they become HTTP."""
 
+from functools import cache
 from typing import ClassVar
 
 
@@ -21,6 +22,7 @@ class Refusal(Exception):
         return self.template().format_map(self.facts)
 
     @classmethod
+    @cache
     def template(cls) -> str:
         """The first paragraph of the docstring, on one line."""
         return " ".join((cls.__doc__ or cls.code).split("\n\n")[0].split())

@@ -7,7 +7,7 @@ import os
 import re
 import time
 from typing import ClassVar, Self
-from uuid import UUID
+from uuid import UUID, SafeUUID
 
 from holdfast.common.errors import NotFound
 
@@ -46,12 +46,20 @@ class Id(UUID):
         milliseconds = time.time_ns() // 1_000_000
         random = int.from_bytes(os.urandom(10))
         bits = milliseconds << 80 | 0x7 << 76 | (random >> 68) << 64 | 0b10 << 62 | random & (1 << 62) - 1
-        return cls(int=bits)
+        return cls._of_bits(bits)
 
     @classmethod
     def of(cls, other: UUID) -> Self:
         """The same bits as an id of this kind."""
-        return cls(int=other.int)
+        return cls._of_bits(other.int)
+
+    @classmethod
+    def _of_bits(cls, bits: int) -> Self:
+        """What ``cls(int=bits)`` makes, without its looking for other ways to say the same: there are a dozen ids in a hold."""
+        made = object.__new__(cls)
+        object.__setattr__(made, "int", bits)
+        object.__setattr__(made, "is_safe", SafeUUID.unknown)
+        return made
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -62,7 +70,7 @@ class Id(UUID):
         if found[1] != cls.prefix:
             raise NotFound
         # Crockford's digits leave out i, l, o and u; Python's base 32 takes the letters in a row.
-        return cls(int=int(found[2].translate(_TO_PYTHON), 32))
+        return cls._of_bits(int(found[2].translate(_TO_PYTHON), 32))
 
     def __str__(self) -> str:
         bits = self.int

@@ -5,7 +5,6 @@ import pytest
 from litestar import Router, get, post
 from litestar.di import NamedDependency
 from prometheus_client import CollectorRegistry, generate_latest
-from structlog.contextvars import get_contextvars
 from tests.app.edge.conftest import open_client
 from tests.app.edge.test_problems import check_problem
 from tests.app.edge.town import ShopController, ShopId, Shops, Town
@@ -13,6 +12,7 @@ from tests.app.edge.town import ShopController, ShopId, Shops, Town
 from holdfast.app.edge.limiting import Tally
 from holdfast.app.edge.plans import TwoPaths
 from holdfast.app.http import Unguarded, create_app
+from holdfast.app.logs import _add_request
 from holdfast.common.actor import Role
 from holdfast.common.guards import PUBLIC, provided, requires
 from holdfast.config import Settings
@@ -63,7 +63,7 @@ async def test_the_log_knows_the_trace(given: str, trace_id: str | None) -> None
 
     @get("/seen", opt=PUBLIC)
     async def look() -> None:
-        seen.update(get_contextvars())
+        seen.update(_add_request(None, "", {}))
 
     async with open_client(Town(routers=[Router("/", route_handlers=[look])])) as client:
         answer = await client.get("/seen", headers={"traceparent": given})

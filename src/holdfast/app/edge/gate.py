@@ -5,8 +5,6 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from structlog.contextvars import bind_contextvars
-
 from holdfast.app.edge.answers import Answer
 from holdfast.app.edge.asgi import App, Header, Message, Receive, Scope, Send
 from holdfast.app.edge.crowd import COME_BACK_S, Crowd
@@ -16,6 +14,7 @@ from holdfast.app.edge.metrics import RequestMetrics
 from holdfast.app.edge.problems import problem_answer
 from holdfast.app.edge.refusals import PathUnknown
 from holdfast.app.edge.visits import Visit, current
+from holdfast.app.logs import answered
 from holdfast.common.errors import NotSignedIn, Overloaded
 from holdfast.common.guards import CALLER, Verify
 from holdfast.limits import LimitReached, network_of
@@ -90,7 +89,7 @@ class Gate:
             scope = {**scope, "method": "GET"}
             visit.scope = scope
         scope[CALLER] = visit
-        bind_contextvars(request_id=visit.request_id.decode(), trace_id=visit.trace_id)
+        answered.set(visit)
         extra: list[Header] = [(b"x-request-id", visit.request_id)]
 
         async def answer(message: Message) -> None:

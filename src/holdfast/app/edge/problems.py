@@ -29,6 +29,9 @@ from holdfast.database.retries import ConnectionLost
 from holdfast.i18n import filled, translated
 
 TYPE_PREFIX: Final = "urn:holdfast:problem:"
+SAID_MAX: Final = 500
+# In a crowd thousands are refused with the same words.
+_said_before: dict[tuple[object, ...], dict[str, object]] = {}
 _ENCODER: Final = msgspec.json.Encoder(enc_hook=encode_hook)
 # Of psycopg's errors the last one covers locks, deadlocks and timeouts too.
 _BUSY: Final = (ConnectionLost, OutcomeUnknown, psycopg.OperationalError)
@@ -88,13 +91,27 @@ def refusal_of(error: BaseException, request: Request[Any, Any, Any] | None) -> 
 
 def problem(refusal: Refusal, language: Language, request_id: str) -> dict[str, object]:
     """The members of a problem; the facts of the refusal are among them."""
+    key = (type(refusal), tuple(refusal.facts.items()), language)
+    try:
+        said = _said_before.get(key)
+    except TypeError:
+        # A fact that is a list or a mapping.
+        return {**_said(refusal, language), "requestId": request_id}
+    if said is None:
+        if len(_said_before) >= SAID_MAX:
+            _said_before.clear()
+        said = _said_before[key] = _said(refusal, language)
+    return {**said, "requestId": request_id}
+
+
+def _said(refusal: Refusal, language: Language) -> dict[str, object]:
     members: dict[str, object] = {
         "type": TYPE_PREFIX + refusal.code,
         "title": translated(title_of(refusal.code), language),
         "status": refusal.status,
         "detail": filled(translated(refusal.template(), language), refusal.facts),
         "code": refusal.code,
-        "requestId": request_id,
+        "requestId": "",
     }
     for name, value in refusal.facts.items():
         members.setdefault(camel(name), shown(value))
