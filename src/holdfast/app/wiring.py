@@ -29,7 +29,7 @@ from holdfast.config import Settings
 from holdfast.database import Database
 from holdfast.drivers import module as drivers_module
 from holdfast.events import Consumer, Follower
-from holdfast.inventory import Inventory
+from holdfast.inventory import POOL_WAIT_MS, Inventory
 from holdfast.jobs import Job
 from holdfast.limits import Limits
 from holdfast.notifications import module as notifications_module
@@ -78,7 +78,7 @@ def build_program(settings: Settings) -> Program:
     """Build every module. Connects to nothing yet."""
     # Whoever sells stands in no line behind people who look around, and whoever holds in none behind those who pay.
     sixth = settings.database_connections // 6
-    desk_database = Database(settings.database_url, connections=sixth, readers=0, name="holdfast desk")
+    desk_database = Database(settings.database_url, connections=sixth, readers=0, name="holdfast desk", lock_timeout_ms=POOL_WAIT_MS)
     sales = Database(settings.database_url, connections=3 * sixth, name="holdfast sales")
     rest = settings.database_connections - 4 * sixth
     database = Database(settings.database_url, connections=rest, readers=rest // 2)

@@ -23,10 +23,7 @@ TRANSACTION_TIMEOUT_MS = 10_000
 CONNECTION_WAIT_S = 1.0
 _TRANSACTION_TIMEOUT_SINCE = 170_000
 
-_OPTIONS = (
-    f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS}"
-    f" -c idle_in_transaction_session_timeout={TRANSACTION_TIMEOUT_MS} -c timezone=UTC"
-)
+_OPTIONS = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c idle_in_transaction_session_timeout={TRANSACTION_TIMEOUT_MS} -c timezone=UTC"
 _READ_ONLY = " -c default_transaction_read_only=on"
 
 
@@ -38,14 +35,22 @@ class Database:
     """
 
     def __init__(
-        self, url: str, *, connections: int = 10, readers: int | None = None, name: str = "holdfast", patient: bool = False
+        self,
+        url: str,
+        *,
+        connections: int = 10,
+        readers: int | None = None,
+        name: str = "holdfast",
+        patient: bool = False,
+        lock_timeout_ms: int = LOCK_TIMEOUT_MS,
     ) -> None:
         """``readers`` of the connections are for reading; None: a third. ``patient`` lifts the deadlines: for migrations, imports and
-        checks, which are not in anybody's way.
+        checks, which are not in anybody's way. ``lock_timeout_ms`` is how long a statement waits for a row.
         """
         self.url = url
         self._patient = patient
         self._name = name
+        self._lock_timeout_ms = lock_timeout_ms
         self._opened: list[psycopg.AsyncConnection[Any]] = []
         readers = max(1, connections // 3) if readers is None else readers
         self.transactions_max = max(1, connections - readers)
@@ -71,7 +76,8 @@ class Database:
         connection = await psycopg.AsyncConnection.connect(
             self.url,
             autocommit=True,
-            options=("-c timezone=UTC" if self._patient else _OPTIONS) + (_READ_ONLY if reading else ""),
+            options=("-c timezone=UTC" if self._patient else f"{_OPTIONS} -c lock_timeout={self._lock_timeout_ms}")
+            + (_READ_ONLY if reading else ""),
             application_name=self._name,
             connect_timeout=5,
             keepalives_idle=30,
@@ -104,7 +110,7 @@ class Database:
         async with _taken_from(self._writers) as (connection, pg), _deadline_before_17(pg, patient=self._patient):
             token = _inside.set(True)
             try:
-                yield Tx(connection, pg)
+                yield Tx(connection, pg, lock_timeout_ms=self._lock_timeout_ms)
                 await _commit_shielded(connection)
             except BaseException as error:
                 if is_connection_lost(error, pg) and not isinstance(error, OutcomeUnknown):

@@ -40,11 +40,13 @@ class Tx:
     Errors of the database come out as psycopg's own either way.
     """
 
-    __slots__ = ("connection", "locked", "pg")
+    __slots__ = ("connection", "lock_timeout_ms", "locked", "pg")
 
-    def __init__(self, connection: AsyncConnection, pg: psycopg.AsyncConnection[Any]) -> None:
+    def __init__(self, connection: AsyncConnection, pg: psycopg.AsyncConnection[Any], *, lock_timeout_ms: int = 0) -> None:
+        """``lock_timeout_ms`` is how long each of its statements waits for a row, 0 where nothing was said about that."""
         self.connection = connection
         self.pg = pg
+        self.lock_timeout_ms = lock_timeout_ms
         self.locked: dict[str, frozenset[UUID]] = {}
         """What of a sort that may be locked only once was locked (rule 4): the name of the sort, and the ids."""
 

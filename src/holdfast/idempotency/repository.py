@@ -79,16 +79,14 @@ async def begin(tx: Tx, requests: Sequence[KeyedRequest]) -> Mapping[RequestKey,
         return {}
     wanted = {request.key: request for request in requests}
     try:
-        # As the first statement of its transaction it goes out together with BEGIN.
-        async with tx.pipeline():
-            known = await tx.all(
-                SQL.insert_keys,
-                _KnownRow,
-                actor_ids=[key.actor_id for key in wanted],
-                keys=[key.key for key in wanted],
-                fingerprints=[request.fingerprint for request in wanted.values()],
-                result_ids=[request.result_id for request in wanted.values()],
-            )
+        known = await tx.all(
+            SQL.insert_keys,
+            _KnownRow,
+            actor_ids=[key.actor_id for key in wanted],
+            keys=[key.key for key in wanted],
+            fingerprints=[request.fingerprint for request in wanted.values()],
+            result_ids=[request.result_id for request in wanted.values()],
+        )
     except errors.LockNotAvailable as error:
         raise StillRunning from error
     standing: dict[RequestKey, Standing] = dict.fromkeys(wanted, _NEW)
@@ -102,8 +100,7 @@ async def look_up(tx: Tx, requests: Sequence[KeyedRequest]) -> Mapping[RequestKe
     if not requests:
         return {}
     wanted = {request.key: request for request in requests}
-    async with tx.pipeline():
-        rows = await tx.all(SQL.read_keys, _KeyRow, actor_ids=[key.actor_id for key in wanted], keys=[key.key for key in wanted])
+    rows = await tx.all(SQL.read_keys, _KeyRow, actor_ids=[key.actor_id for key in wanted], keys=[key.key for key in wanted])
     standing: dict[RequestKey, Standing] = {}
     for row in rows:
         key = RequestKey(row.actor_id, row.key)

@@ -16,10 +16,12 @@ from holdfast.inventory.models import (
     PoolId,
     Shortage,
 )
+from holdfast.inventory.repository import POOL_WAIT_MS
 from holdfast.inventory.seating import best_adjacent
 from holdfast.inventory.service import HoldOwner, Inventory
 
 __all__ = [
+    "POOL_WAIT_MS",
     "CapacityInUse",
     "Change",
     "ChangeRefused",

@@ -30,7 +30,7 @@ from holdfast.common.money import Amount
 from holdfast.config import Settings
 from holdfast.database import Database, Tx
 from holdfast.idempotency import IdempotencyKey
-from holdfast.inventory import Inventory, Pool, PoolId, Shortage
+from holdfast.inventory import POOL_WAIT_MS, Inventory, Pool, PoolId, Shortage
 from holdfast.payments.gateway import Captured
 from holdfast.payments.models import PaymentId
 from holdfast.payments.outcomes import Outcomes
@@ -117,7 +117,9 @@ class Core:
 
     def __init__(self, settings: Settings) -> None:
         sixth = settings.database_connections // 6
-        self._desk_database = Database(settings.database_url, connections=sixth, readers=0, name="holdfast desk")
+        self._desk_database = Database(
+            settings.database_url, connections=sixth, readers=0, name="holdfast desk", lock_timeout_ms=POOL_WAIT_MS
+        )
         self._sales = Database(settings.database_url, connections=3 * sixth, name="holdfast sales")
         self._redis = RedisLink(settings.redis_url)
         inventory = Inventory()
