@@ -73,11 +73,11 @@ class Database:
         return pool
 
     async def _connect(self, *, reading: bool = False) -> psycopg.AsyncConnection[Any]:
+        options = "-c timezone=UTC" if self._patient else f"-c lock_timeout={self._lock_timeout_ms} {_OPTIONS}"
         connection = await psycopg.AsyncConnection.connect(
             self.url,
             autocommit=True,
-            options=("-c timezone=UTC" if self._patient else f"{_OPTIONS} -c lock_timeout={self._lock_timeout_ms}")
-            + (_READ_ONLY if reading else ""),
+            options=options + (_READ_ONLY if reading else ""),
             application_name=self._name,
             connect_timeout=5,
             keepalives_idle=30,
