@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import os
-import random
+import secrets
 import shutil
 import signal
 import socket
@@ -486,7 +486,7 @@ def _free_ports(count: int) -> list[int]:
     """Ports of loopback below those that Linux takes for outgoing connections, from anywhere: others look for some at the same time."""
     with contextlib.ExitStack() as stack:
         found: list[int] = []
-        for port in range(random.randrange(20_000, 32_000), 32_768):
+        for port in range(20_000 + secrets.randbelow(12_000), 32_768):
             with contextlib.suppress(OSError):
                 stack.enter_context(socket.create_server(("127.0.0.1", port)))
                 found.append(port)
