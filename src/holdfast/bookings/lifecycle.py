@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import TypedDict
 from uuid import UUID
 
-import msgspec
 from msgspec import Struct
 
 from holdfast import events
@@ -17,7 +16,7 @@ from holdfast.common.actor import UserId
 from holdfast.common.errors import Refusal
 from holdfast.common.money import Amount
 from holdfast.database import Tx
-from holdfast.inventory import ChangeRefused, Hold, HoldId, Inventory, MovedLine, Pool, PoolId, Shortage
+from holdfast.inventory import ChangeRefused, Hold, HoldId, Inventory, Pool, PoolId, Shortage, after, quantities
 from holdfast.resources.kind import Kinds, Wanted
 
 
@@ -50,7 +49,7 @@ class Lifecycle:
         hold_ids = [HoldId.of(booking_id) for booking_id in ids]
         released = await self._inventory.release(tx, hold_ids)
         returned = await self._inventory.give_back(tx, hold_ids)
-        pools = after(after(locked.pools, released, held=-1, sold=0), returned, held=0, sold=-1)
+        pools = after(after(locked.pools, quantities(released), held=-1), quantities(returned), sold=-1)
         ended = await repository.end(tx, ids, to, reason)
         if returned:
             await self.changed(tx, ended, pools)
@@ -87,18 +86,6 @@ class Lifecycle:
         """Let the kinds of these bookings know that units were sold or came back."""
         for kind in sorted({booking.kind for booking in bookings}):
             await self._kinds[kind].changed(tx, pools)
-
-
-def after(pools: Mapping[PoolId, Pool], moved: Sequence[MovedLine], *, held: int, sold: int) -> dict[PoolId, Pool]:
-    """Locked pools as they stand after a statement of ours moved these lines."""
-    found = dict(pools)
-    for pool_id in {line.pool_id for line in moved}:
-        quantity = sum(line.quantity for line in moved if line.pool_id == pool_id)
-        pool = found[pool_id]
-        found[pool_id] = msgspec.structs.replace(
-            pool, held=pool.held + held * quantity, sold=pool.sold + sold * quantity, version=pool.version + 1
-        )
-    return found
 
 
 def left(owner_id: UUID, pools: Mapping[PoolId, Pool]) -> tuple[int, int]:

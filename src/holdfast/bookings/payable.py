@@ -15,7 +15,7 @@ from holdfast.common.errors import Refusal
 from holdfast.common.ids import Id
 from holdfast.common.money import Amount
 from holdfast.database import Tx
-from holdfast.inventory import ClaimRequest, HoldId, Inventory, Line, MovedLine, Pool, PoolId, Shortage
+from holdfast.inventory import ClaimRequest, HoldId, Inventory, Line, MovedLine, Pool, PoolId, Shortage, after, quantities
 from holdfast.payments.models import PaymentId
 from holdfast.payments.payable import Arrived, Due, Effect, HoldLapsedMeanwhile, Mismatch, Settled, Standing, TooLate
 from holdfast.resources.kind import Kinds
@@ -172,7 +172,7 @@ class LockedBookings:
         if not moved:
             return
         confirmed = await repository.confirm(tx, [BookingId.of(hold_id) for hold_id in moved])
-        pools = lifecycle.after(before, [line for lines in moved.values() for line in lines], held=-1, sold=1)
+        pools = after(before, quantities(line for lines in moved.values() for line in lines), held=-1, sold=1)
         await self._lifecycle.changed(tx, confirmed, pools)
         await events.publish(tx, [lifecycle.confirmed(booking, pools, retaken=retaken) for booking in confirmed])
 

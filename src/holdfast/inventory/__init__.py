@@ -1,5 +1,6 @@
 """The core: takes and gives back units of pools. Knows nothing of buses, hotels, users or money."""
 
+from holdfast.inventory.counting import after, quantities
 from holdfast.inventory.models import (
     CapacityInUse,
     Change,
@@ -38,5 +39,7 @@ __all__ = [
     "Pool",
     "PoolId",
     "Shortage",
+    "after",
     "best_adjacent",
+    "quantities",
 ]

@@ -1,10 +1,10 @@
 """Who gets what: the pure part of a claim."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from holdfast.inventory.counting import quantities
 from holdfast.inventory.models import ClaimRequest, HoldId, Line, Pool, PoolId, Shortage
 
 
@@ -26,14 +26,6 @@ def decide(requests: Sequence[ClaimRequest], pools: Mapping[PoolId, Pool]) -> tu
             left[line.pool] -= line.quantity
         granted.append(request if lines is request.lines else msgspec.structs.replace(request, lines=lines, or_else=()))
     return granted, refused
-
-
-def quantities(lines: Sequence[Line]) -> Counter[PoolId]:
-    """How much lines take of each pool."""
-    found: Counter[PoolId] = Counter()
-    for line in lines:
-        found[line.pool] += line.quantity
-    return found
 
 
 def _shortage(lines: Sequence[Line], pools: Mapping[PoolId, Pool], left: Mapping[PoolId, int]) -> Shortage | None:

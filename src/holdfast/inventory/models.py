@@ -212,3 +212,7 @@ class MovedLine(Struct, frozen=True):
     hold_id: HoldId
     pool_id: PoolId
     quantity: int
+
+    @property
+    def pool(self) -> PoolId:
+        return self.pool_id

@@ -6,7 +6,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from holdfast.database import Tx, queries
-from holdfast.inventory.decision import quantities
+from holdfast.inventory.counting import quantities
 from holdfast.inventory.models import ClaimRequest, Free, Hold, HoldId, MovedLine, NewPool, Pool, PoolId
 
 SQL = queries(__file__)
@@ -102,7 +102,7 @@ async def lock_holds(tx: Tx, hold_ids: Sequence[HoldId]) -> dict[HoldId, Hold]:
 
 async def grant(tx: Tx, requests: Sequence[ClaimRequest]) -> dict[HoldId, Hold]:
     lines = [(request.hold, pool, quantity) for request in requests for pool, quantity in quantities(request.lines).items()]
-    taken = quantities([line for request in requests for line in request.lines])
+    taken = quantities(line for request in requests for line in request.lines)
     now: datetime = await tx.value(
         SQL.grant,
         hold_ids=[request.hold for request in requests],

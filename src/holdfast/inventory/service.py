@@ -4,17 +4,16 @@ The order of locks is in ``docs/explain/locking.md``: holds, bookings, pools. A 
 ``confirm``, ``release``, ``give_back`` and ``extend`` lock nothing and want the rows locked.
 """
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from types import MappingProxyType
 from typing import Protocol
 
 import msgspec
 
 from holdfast.database import Tx
 from holdfast.inventory import repository
-from holdfast.inventory.decision import decide, quantities
+from holdfast.inventory.counting import after, quantities
+from holdfast.inventory.decision import decide
 from holdfast.inventory.models import (
     CapacityInUse,
     Change,
@@ -74,8 +73,7 @@ class Inventory:
             raise ChangeRefused(claim.refused[request.hold])
         moved = await repository.confirm(tx, [request.hold])
         assert moved, "a hold granted in this transaction can be confirmed in it"
-        taken = quantities(claim.lines[request.hold])
-        pools = _after(claim.pools, held={pool: -quantity for pool, quantity in taken.items()}, sold=taken)
+        pools = after(claim.pools, quantities(claim.lines[request.hold]), held=-1, sold=1)
         return Change(claim.lines[request.hold], pools)
 
     async def _claim(
@@ -90,12 +88,12 @@ class Inventory:
             wanted |= set(await repository.pools_of_sales(tx, changed))
         pools = await repository.lock_pools(tx, sorted(wanted))
         if lapsed:
-            pools = _after(pools, held=_by_pool(await repository.give_back_held(tx, lapsed), sign=-1))
+            pools = after(pools, quantities(await repository.give_back_held(tx, lapsed)), held=-1)
         if changed:
-            pools = _after(pools, sold=_by_pool(await repository.give_back_sold(tx, changed), sign=-1))
+            pools = after(pools, quantities(await repository.give_back_sold(tx, changed)), sold=-1)
         granted, refused = decide(requests, pools)
         holds = await repository.grant(tx, granted) if granted else {}
-        pools = _after(pools, held=quantities([line for request in granted for line in request.lines]))
+        pools = after(pools, quantities(line for request in granted for line in request.lines), held=1)
         if lapsed:
             await self.owner.given_back(tx, lapsed, pools)
         short = sorted({shortage.pool for shortage in refused.values() if not shortage.closed})
@@ -189,7 +187,7 @@ class Inventory:
             if not lapsed:
                 return 0
         returned = await repository.give_back_held(tx, lapsed)
-        await self.owner.given_back(tx, lapsed, _after(pools, held=_by_pool(returned, sign=-1)))
+        await self.owner.given_back(tx, lapsed, after(pools, quantities(returned), held=-1))
         return len(lapsed)
 
     async def free(self, tx: Tx, pool_ids: Sequence[PoolId]) -> Mapping[PoolId, Free]:
@@ -210,24 +208,3 @@ def _by_hold(lines: Sequence[MovedLine]) -> dict[HoldId, list[MovedLine]]:
     for line in lines:
         found.setdefault(line.hold_id, []).append(line)
     return found
-
-
-def _by_pool(lines: Sequence[MovedLine], sign: int) -> Counter[PoolId]:
-    moved: Counter[PoolId] = Counter()
-    for line in lines:
-        moved[line.pool_id] += sign * line.quantity
-    return moved
-
-
-def _after(
-    pools: Mapping[PoolId, Pool], *, held: Mapping[PoolId, int] = MappingProxyType({}), sold: Mapping[PoolId, int] = MappingProxyType({})
-) -> dict[PoolId, Pool]:
-    """The locked pools as they stand after a statement of ours moved ``held`` and ``sold``, which raised the version of each by one."""
-    return {
-        pool.id: msgspec.structs.replace(
-            pool, held=pool.held + held.get(pool.id, 0), sold=pool.sold + sold.get(pool.id, 0), version=pool.version + 1
-        )
-        if pool.id in held or pool.id in sold
-        else pool
-        for pool in pools.values()
-    }

@@ -1,0 +1,30 @@
+"""How many units lines are of each pool, and how pools stand after they moved: what a transaction knows without reading again."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from holdfast.inventory.models import Line, MovedLine, Pool, PoolId
+
+
+def quantities(lines: Iterable[Line | MovedLine]) -> Counter[PoolId]:
+    """How much lines are of each pool."""
+    found: Counter[PoolId] = Counter()
+    for line in lines:
+        found[line.pool] += line.quantity
+    return found
+
+
+def after(pools: Mapping[PoolId, Pool], moved: Mapping[PoolId, int], *, held: int = 0, sold: int = 0) -> dict[PoolId, Pool]:
+    """Locked pools as they stand after one statement of ours added ``held`` and ``sold`` times what moved, and one to their versions.
+
+    Raises KeyError where something moved of a pool that is not among them, and so is not locked.
+    """
+    found = dict(pools)
+    for pool_id, quantity in moved.items():
+        pool = found[pool_id]
+        found[pool_id] = msgspec.structs.replace(
+            pool, held=pool.held + held * quantity, sold=pool.sold + sold * quantity, version=pool.version + 1
+        )
+    return found
