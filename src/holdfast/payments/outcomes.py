@@ -9,20 +9,19 @@ from datetime import timedelta
 
 import structlog
 
-from holdfast import audit, events, idempotency
+from holdfast import audit, events
 from holdfast.audit import Deed
 from holdfast.common.actor import SYSTEM
 from holdfast.common.errors import Overloaded
 from holdfast.common.money import Amount
 from holdfast.database import Database, Tx, retried
-from holdfast.idempotency import RequestKey
 from holdfast.payments import refunds, repository
 from holdfast.payments.events import PaymentFailed
 from holdfast.payments.gateway import Captured, Declined, DeclineReason, Outcome, Pending, Unknown
 from holdfast.payments.models import Payment, PaymentId, RefundId
 from holdfast.payments.payable import HoldLapsedMeanwhile, Locked, Mismatch, Payables, Settled, TooLate
 from holdfast.payments.repository import Capture, NewRefund
-from holdfast.payments.settling import PaymentAnswer, SettlingDesk, arrived, facts, settle
+from holdfast.payments.settling import PaymentAnswer, SettlingDesk, arrived, facts, keep_answers, settle
 from holdfast.payments.states import PAYMENT, PaymentState, RefundReason, Settlement
 
 ASK_IN_MIN = timedelta(seconds=1)
@@ -94,8 +93,7 @@ class Outcomes:
             return await self.answer(tx, before)
         after = await (self._settle(tx, locked, before, outcome) if isinstance(outcome, Captured) else _fail(tx, locked, before, outcome))
         answer = await self.answer(tx, after)
-        if before.status is PaymentState.INITIATED and after.idempotency_key is not None:
-            await idempotency.keep(tx, {RequestKey(after.payer_id, after.idempotency_key): answer})
+        await keep_answers(tx, [before], {before.id: answer})
         return answer
 
     async def _settle(self, tx: Tx, locked: Locked, payment: Payment, outcome: Captured) -> Payment:

@@ -3,7 +3,7 @@
 What is not as it usually is (late, of another amount, paid for twice, heard of before) is left to ``outcomes``, one payment at a time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import psycopg
 import structlog
@@ -91,13 +91,18 @@ class SettlingDesk:
         settled = await settle(tx, kept, captures)
         standing = await self._payables[kind].standing(tx, [payment.payable_id for payment in settled])
         answers = {payment.id: PaymentAnswer(payment, standing.get(payment.payable_id)) for payment in settled}
-        keys = {
-            RequestKey(before.payer_id, before.idempotency_key): answers[before.id]
-            for before in kept
-            if before.status is PaymentState.INITIATED and before.idempotency_key is not None
-        }
-        await idempotency.keep(tx, keys)
+        await keep_answers(tx, kept, answers)
         return answers
+
+
+async def keep_answers(tx: Tx, before: Sequence[Payment], answers: Mapping[PaymentId, PaymentAnswer]) -> None:
+    """Under the keys of the requests that began these payments: for those that were still undecided ``before``."""
+    keys = {
+        RequestKey(payment.payer_id, payment.idempotency_key): answers[payment.id]
+        for payment in before
+        if payment.status is PaymentState.INITIATED and payment.idempotency_key is not None
+    }
+    await idempotency.keep(tx, keys)
 
 
 async def settle(tx: Tx, before: Sequence[Payment], captures: Sequence[Capture]) -> list[Payment]:

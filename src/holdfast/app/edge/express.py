@@ -26,14 +26,15 @@ class NotForExpress(Exception):
 
 @dataclass(frozen=True)
 class Lane:
-    """One route of the express lane. ``gives`` are its dependencies, in the order in which they are asked."""
+    """One route of the express lane. ``given`` is the same for every request; ``asked`` are the other dependencies, in their order."""
 
     path: str
     status: int
     plan: Plan
     handler: HTTPRouteHandler
     guards: Sequence[Guard]
-    gives: Mapping[str, Callable[[], Awaitable[object] | object]]
+    given: Mapping[str, object]
+    asked: Mapping[str, Callable[[], Awaitable[object]]]
 
     async def answer(self, visit: Visit) -> Answer:
         """Raises what the route raises."""
@@ -41,16 +42,15 @@ class Lane:
         visit.scope["route_handler"] = self.handler
         for guard in self.guards:
             await guard(cast(ASGIConnection[Any, Any, Any, Any], _Connection(visit.scope)), self.handler)
-        asked: dict[str, object] = {}
+        wanted = dict(self.given)
         if self.plan.body is not None:
-            given_body = await visit.body(self.plan.bytes_max)
-            if not given_body:
+            sent = await visit.body(self.plan.bytes_max)
+            if not sent:
                 raise BodyMissing
-            asked["data"] = self.plan.body.read(given_body, visit)
-        for name, give in self.gives.items():
-            given = give()
-            asked[name] = await given if isinstance(given, Awaitable) else given
-        body = ENCODER.encode(await self.handler.fn(**asked))
+            wanted["data"] = self.plan.body.read(sent, visit)
+        for name, ask in self.asked.items():
+            wanted[name] = await ask()
+        body = ENCODER.encode(await self.handler.fn(**wanted))
         return Answer(self.status, [JSON, (b"content-length", b"%d" % len(body))], body)
 
 
@@ -87,5 +87,7 @@ def _lane(route: HTTPRoute, handler: HTTPRouteHandler) -> Lane:
         plan=plan,
         handler=handler,
         guards=plan.guards,
-        gives={name: dependencies[name].dependency for name in sorted(wanted)},
+        # ``provided`` gives one object to every request; what is asked anew is a coroutine of ``DEPENDENCIES``.
+        given={name: dependencies[name].dependency() for name in wanted if dependencies[name].use_cache},
+        asked={name: dependencies[name].dependency for name in sorted(wanted) if not dependencies[name].use_cache},
     )
