@@ -3,7 +3,9 @@
 -- It checks less than the desk does: only capacity and that the pool is open; prices are given.
 --
 -- :first to :last are the numbers of the pools, :people how many customers there are. With one pool it is as hot as can be.
-\set pool random(:first, :last)
+-- So many percent as :hot says want the pools up to :hot_last, the others any.
+\set any random(1, 100)
+\set pool case when :any <= :hot then random(:first, :hot_last) else random(:first, :last) end
 \set person random(1, :people)
 WITH counted AS (
     UPDATE pools SET held = held + 1, version = version + 1

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from holdfast.app.bench.figures import Sample
+from holdfast.app.bench.plan import EVEN, Spread
 from holdfast.app.bench.world import Site
 from holdfast.app.embedded import fault
 
@@ -18,9 +19,11 @@ _DONE = re.compile(r"number of transactions actually processed: (\d+)")
 _RATE = re.compile(r"tps = ([\d.]+) \(without initial connection time\)")
 
 
-def best(site: Site, script: str, seconds: float, *, first: int, last: int, clients: Sequence[int] = CLIENTS) -> Sample:
+def best(
+    site: Site, script: str, seconds: float, *, first: int, last: int, clients: Sequence[int] = CLIENTS, spread: Spread = EVEN
+) -> Sample:
     """The best of several numbers of clients, each for ``seconds``. ``first`` to ``last`` number the pools."""
-    samples = [run(site, script, seconds, number, first=first, last=last) for number in clients]
+    samples = [run(site, script, seconds, number, first=first, last=last, spread=spread) for number in clients]
     found = max(samples, key=lambda sample: sample.rate)
     return Sample(
         rate=found.rate,
@@ -29,7 +32,9 @@ def best(site: Site, script: str, seconds: float, *, first: int, last: int, clie
     )
 
 
-def run(site: Site, script: str, seconds: float, clients: int, *, first: int, last: int, transactions: int = 0) -> Sample:
+def run(
+    site: Site, script: str, seconds: float, clients: int, *, first: int, last: int, transactions: int = 0, spread: Spread = EVEN
+) -> Sample:
     """One run, for ``seconds`` or of so many ``transactions``. A hold that is not in the database is an error. Raises EmbeddedFault."""
     length = ["-t", str(transactions)] if transactions else ["-T", str(max(round(seconds), 1))]
     before = site.count_holds()
@@ -37,6 +42,7 @@ def run(site: Site, script: str, seconds: float, clients: int, *, first: int, la
         str(site.world.programs / "pgbench"), "-n", "-M", "prepared", "-f", str(SCRIPTS / f"{script}.sql"),
         "-c", str(clients), "-j", str(min(THREADS, clients)), *length,
         "-D", f"first={first}", "-D", f"last={last}", "-D", f"people={site.people}",
+        "-D", f"hot={round(100 * spread.hot_share)}", "-D", f"hot_last={first + max(spread.hot_targets, 1) - 1}",
     ]  # fmt: skip
     done = subprocess.run(command, check=False, capture_output=True, text=True, env=_environment(site.settings.database_url))
     if done.returncode != 0:

@@ -22,3 +22,13 @@ class Plan(Struct, frozen=True):
 
     def scaled(self, number: int) -> int:
         return max(int(number * self.scale), 1)
+
+
+class Spread(Struct, frozen=True):
+    """How requests are spread over what can be asked for: ``hot_share`` of them over the first ``hot_targets``, the others over all."""
+
+    hot_targets: int = 0
+    hot_share: float = 0.0
+
+
+EVEN = Spread()

@@ -14,7 +14,7 @@ from holdfast.app.bench import endpoint, numbers, pgbench
 from holdfast.app.bench.core import CoreJob, HoldNights, Settle
 from holdfast.app.bench.figures import Baseline, Measured, Round, Sample, Verdict, median
 from holdfast.app.bench.load import LoadJob, Target
-from holdfast.app.bench.plan import Plan
+from holdfast.app.bench.plan import EVEN, Plan, Spread
 from holdfast.app.bench.world import HOT_TABLES, Crowd, Site, World
 from holdfast.app.faults import Fault
 from holdfast.app.http import BASE_PATH
@@ -113,8 +113,7 @@ def measure_holds(
     say: Say,
     *,
     sessions: int,
-    script: str = "hold",
-    spread: Mapping[str, float] | None = None,
+    spread: Spread = EVEN,
     bar: tuple[float, float] | None = None,
 ) -> Measured:
     """Holds over HTTP beside the best of pgbench on as many pools of the same database."""
@@ -126,8 +125,8 @@ def measure_holds(
         for number in range(plan.rounds):
             crowd = site.invite(PEOPLE)
             sign_in(site, plan, crowd)
-            sample = holds(site, plan, crowd, targets, **(spread or {}))
-            baseline = pgbench.best(site, script, plan.seconds, first=theirs[0], last=theirs[-1])
+            sample = holds(site, plan, crowd, targets, hot_targets=spread.hot_targets, hot_share=spread.hot_share)
+            baseline = pgbench.best(site, "hold", plan.seconds, first=theirs[0], last=theirs[-1], spread=spread)
             rounds.append(Round(sample, {Baseline.PGBENCH: baseline, Baseline.SIGN_IN: idle(site, plan, crowd)}))
             say(f"{scenario.name} {number + 1}/{plan.rounds}: {sample.rate:,.0f}/s, pgbench {baseline.rate:,.0f}/s ({baseline.note})")
         violations = site.violations()
@@ -161,8 +160,7 @@ def hold_spread(scenario: Scenario, world: World, plan: Plan, say: Say) -> Measu
 
 
 def hold_mixed(scenario: Scenario, world: World, plan: Plan, say: Say) -> Measured:
-    spread = {"hot_targets": 10, "hot_share": 0.8}
-    return measure_holds(scenario, world, plan, say, sessions=1_000, script="hold-mixed", spread=spread)
+    return measure_holds(scenario, world, plan, say, sessions=1_000, spread=Spread(hot_targets=10, hot_share=0.8))
 
 
 def refuse(scenario: Scenario, world: World, plan: Plan, say: Say) -> Measured:
