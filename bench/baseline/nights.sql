@@ -20,7 +20,8 @@ WITH nights AS (
     INSERT INTO idempotency_keys (actor_id, key, fingerprint, result_id)
     SELECT customer_id, id::text, '\xe3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855', id FROM asked
 ), lines AS (
-    INSERT INTO hold_lines (hold_id, pool_id, quantity) SELECT a.id, c.id, 1 FROM asked a, counted c
+    INSERT INTO hold_lines (hold_id, pool_id, quantity, expires_at)
+    SELECT a.id, c.id, 1, a.created_at + interval '1 hour' FROM asked a, counted c
 ), taken AS (
     INSERT INTO holds (id, expires_at, created_at) SELECT id, created_at + interval '1 hour', created_at FROM asked
 ), booked AS (

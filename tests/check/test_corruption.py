@@ -73,6 +73,7 @@ DAMAGES = [
         "i2_held",
         f"UPDATE booking_items SET quantity = 2 WHERE booking_id = {PENDING}; UPDATE bookings SET quantity = 2 WHERE id = {PENDING}",
     ),
+    Damage("i2_deadlines", f"UPDATE hold_lines SET expires_at = expires_at + interval '1 second' WHERE hold_id = {PENDING}"),
     Damage(
         "i3_transactions",
         "UPDATE ledger_entries SET amount = amount + 1 WHERE id = (SELECT min(id::text)::uuid FROM ledger_entries WHERE amount > 0)",
@@ -238,7 +239,8 @@ DAMAGES = [
     ),
     Damage(
         "i12_lapsed",
-        "UPDATE holds SET created_at = now() - interval '1 hour', expires_at = now() - interval '15 seconds'",
+        "UPDATE holds SET created_at = now() - interval '1 hour', expires_at = now() - interval '15 seconds';"
+        "UPDATE hold_lines SET expires_at = now() - interval '15 seconds'",
         worker_runs=True,
     ),
     Damage(

@@ -49,7 +49,7 @@ SELECT id, customer, 'session', session, 1, status, 500, 100, 'EGP', driver, now
   FROM b;
 INSERT INTO booking_items (booking_id, pool_id, quantity, amount, currency) SELECT id, pool, 1, 500, 'EGP' FROM b;
 INSERT INTO holds (id, created_at, expires_at) SELECT id, now(), now() + interval '1 hour' FROM b WHERE status = 'PENDING';
-INSERT INTO hold_lines SELECT id, pool, 1 FROM b WHERE status = 'PENDING';
+INSERT INTO hold_lines SELECT id, pool, 1, now() + interval '1 hour' FROM b WHERE status = 'PENDING';
 INSERT INTO sold_lines SELECT id, pool, 1 FROM b WHERE status = 'CONFIRMED';
 
 INSERT INTO payments (id, payable_kind, payable_id, payer_id, payee_id, fare_amount, service_fee, total_amount, currency, method, gateway, status,

@@ -94,9 +94,7 @@ SABOTAGES: Mapping[str, Sabotage] = {
     "the second look at a lapsed hold": Sabotage(
         lambda: Control(
             edits=[
-                # An array is made once: with a sub-query it would depend on the plan whether it is asked again after the wait.
-                (inventory.SQL.lock_lapsed, "h.expires_at <= business_now()\n   AND h.id IN (", "h.id = ANY (ARRAY("),
-                (inventory.SQL.lock_lapsed, "unnest(%(hold_ids)s::uuid[]))", "unnest(%(hold_ids)s::uuid[])))"),
+                (inventory.SQL.lock_lapsed, "FROM locked WHERE expires_at <= business_now()", "FROM locked"),
                 (inventory.SQL.lock_lapsed, "FOR UPDATE SKIP LOCKED", "FOR UPDATE"),
             ]
         ),

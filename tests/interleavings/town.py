@@ -35,6 +35,7 @@ JUDGED = (
     "i1_counters",
     "i2_units",
     "i2_held",
+    "i2_deadlines",
     "i5_keys",
     "i8_sold",
     "i8_items",

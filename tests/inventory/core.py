@@ -93,6 +93,12 @@ class Core:
             {(row["hold_id"], row["pool_id"]): row["quantity"] for row in sold},
         )
 
+    async def deadlines_of_lines(self) -> dict[HoldId, set[datetime]]:
+        """Those of each hold, which should be one."""
+        async with self.database.reading() as tx:
+            rows = await tx.rows(text("SELECT hold_id, array_agg(DISTINCT expires_at) AS deadlines FROM hold_lines GROUP BY hold_id"))
+        return {HoldId.of(row["hold_id"]): set(row["deadlines"]) for row in rows}
+
 
 async def without_indexes(tx: Tx) -> None:
     """Let this transaction read tables as they lie, so that an order that nobody asked for is not there by chance."""

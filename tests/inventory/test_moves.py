@@ -269,6 +269,11 @@ async def test_extending_moves_one_deadline(core: Core, town: Town) -> None:
     assert extended is not None
     assert (extended.id, extended.expires_at, extended.live) == (town.one, until, True)
     assert await core.see() == replace(town.before, holds={**town.before.holds, town.one: until})
+    assert await core.deadlines_of_lines() == {
+        town.one: {until},
+        town.two: {town.before.holds[town.two]},
+        town.lapsed: {town.before.holds[town.lapsed]},
+    }
 
 
 async def test_closing_closes_the_pools_that_it_names(core: Core, town: Town) -> None:

@@ -35,7 +35,7 @@ async def _resize_whatever(self: Inventory, tx: Tx, pool_id: PoolId, capacity: i
 
 FAULTS: Mapping[str, Callable[[], Control]] = {
     "lapsed holds are not free": lambda: Control(
-        edits=[(inventory.SQL.lock_lapsed, "WHERE h.expires_at <= business_now()", "WHERE false")]
+        edits=[(inventory.SQL.lock_lapsed, "FROM locked WHERE expires_at <= business_now()", "FROM locked WHERE false")]
     ),
     "late money is not judged anew": lambda: Control(attributes=[(LockedBookings, "_retake", _kept_whatever)]),
     "what was asked is given back": lambda: Control(

@@ -61,14 +61,21 @@ class HoldTable(Base):
 
 
 class HoldLineTable(Base):
-    """What a hold has of a pool. Without foreign keys: whoever has locked the hold's row owns its lines."""
+    """What a hold has of a pool, and until when, which is the hold's deadline: so what lapsed on a pool is found by the pool.
+
+    Without foreign keys: whoever has locked the hold's row owns its lines.
+    """
 
     __tablename__ = "hold_lines"
-    __table_args__ = (CheckConstraint("quantity > 0", name="quantity"), Index("hold_lines_pool_id_idx", "pool_id"))
+    __table_args__ = (
+        CheckConstraint("quantity > 0", name="quantity"),
+        Index("hold_lines_pool_id_expires_at_idx", "pool_id", "expires_at"),
+    )
 
     hold_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     pool_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     quantity: Mapped[int] = mapped_column(Integer)
+    expires_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
 
 
 class SoldLineTable(Base):

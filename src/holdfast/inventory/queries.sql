@@ -7,16 +7,16 @@ SELECT * FROM unnest(:ids::uuid[], :owner_kinds::text[], :owner_ids::uuid[], :ca
 -- name: lock_lapsed
 -- Lapsed holds that stand in the way of a claim: those on the wanted pools, at most :limit, and whatever the limit those
 -- under the requested ids. Skips locked rows, so it never waits and cannot break the lock order. Lapsed is judged on the
--- locked row: one that was extended a moment ago is not taken.
-SELECT h.id
-  FROM holds h
- WHERE h.expires_at <= business_now()
-   AND h.id IN ((SELECT x.id FROM holds x JOIN hold_lines l ON l.hold_id = x.id
-                  WHERE l.pool_id = ANY(:pool_ids) AND x.expires_at <= business_now() LIMIT :limit)
-                UNION ALL
-                SELECT unnest(:hold_ids::uuid[]))
- ORDER BY h.id
-   FOR UPDATE SKIP LOCKED;
+-- locked row: one that was extended a moment ago is not taken. Judged outside, so that no plan walks through all that lapsed.
+WITH locked AS MATERIALIZED (
+    SELECT id, expires_at FROM holds
+     WHERE id = ANY(ARRAY((SELECT hold_id FROM hold_lines WHERE pool_id = ANY(:pool_ids) AND expires_at <= business_now() LIMIT :limit)
+                          UNION ALL
+                          SELECT unnest(:hold_ids::uuid[])))
+     ORDER BY id
+       FOR UPDATE SKIP LOCKED
+)
+SELECT id FROM locked WHERE expires_at <= business_now();
 
 -- name: pools_of_holds
 -- Which pools a set of holds has lines of. The holds are locked, so the answer stays true.
@@ -69,8 +69,10 @@ WITH counted AS (
       FROM unnest(:pool_ids::uuid[], :pool_quantities::integer[]) AS d (pool_id, quantity)
      WHERE p.id = d.pool_id
 ), lines AS (
-    INSERT INTO hold_lines (hold_id, pool_id, quantity)
-    SELECT * FROM unnest(:line_holds::uuid[], :line_pools::uuid[], :line_quantities::integer[])
+    INSERT INTO hold_lines (hold_id, pool_id, quantity, expires_at)
+    SELECT l.hold_id, l.pool_id, l.quantity, business_now() + l.lifetime
+      FROM unnest(:line_holds::uuid[], :line_pools::uuid[], :line_quantities::integer[], :line_lifetimes::interval[])
+           AS l (hold_id, pool_id, quantity, lifetime)
 ), granted AS (
     INSERT INTO holds (id, expires_at, created_at)
     SELECT h.id, business_now() + h.lifetime, business_now()
@@ -123,9 +125,13 @@ WITH lines AS (
 SELECT hold_id, pool_id, quantity FROM lines;
 
 -- name: extend
--- Moves the deadline of a live hold, later only. Returns it; no row where the hold lapsed or is gone.
-UPDATE holds SET expires_at = greatest(expires_at, :until) WHERE id = :id AND expires_at > business_now()
-RETURNING id, expires_at, true AS live;
+-- Moves the deadline of a live hold and of its lines, later only. Returns it; no row where the hold lapsed or is gone.
+WITH moved AS (
+    UPDATE holds SET expires_at = greatest(expires_at, :until) WHERE id = :id AND expires_at > business_now() RETURNING id, expires_at
+), lines AS (
+    UPDATE hold_lines l SET expires_at = m.expires_at FROM moved m WHERE l.hold_id = m.id
+)
+SELECT id, expires_at, true AS live FROM moved;
 
 -- name: close
 -- From now on nobody can claim or confirm on these pools. They are locked by the caller.
@@ -142,16 +148,13 @@ UPDATE pools SET capacity = :capacity, version = version + 1 WHERE id = :id;
 -- name: free
 -- What each pool has to offer; a lapsed hold that was not yet given back counts as free.
 SELECT p.id AS pool, p.capacity, p.sold, p.version, p.closed_at IS NOT NULL AS closed,
-       p.capacity - p.sold - p.held + coalesce((SELECT sum(l.quantity) FROM hold_lines l JOIN holds h ON h.id = l.hold_id
-                                                 WHERE l.pool_id = p.id AND h.expires_at <= business_now()), 0)::integer AS free
+       p.capacity - p.sold - p.held + coalesce((SELECT sum(l.quantity) FROM hold_lines l
+                                                 WHERE l.pool_id = p.id AND l.expires_at <= business_now()), 0)::integer AS free
   FROM pools p WHERE p.id = ANY(:ids);
 
 -- name: next_deadlines
 -- When the next live hold on each of these pools lapses.
-SELECT l.pool_id, min(h.expires_at) AS at
-  FROM hold_lines l JOIN holds h ON h.id = l.hold_id
- WHERE l.pool_id = ANY(:pool_ids) AND h.expires_at > business_now()
- GROUP BY l.pool_id;
+SELECT pool_id, min(expires_at) AS at FROM hold_lines WHERE pool_id = ANY(:pool_ids) AND expires_at > business_now() GROUP BY pool_id;
 
 -- name: next_deadline
 -- Seconds until the next hold lapses, negative where one has lapsed; no value where there is no hold.

@@ -101,15 +101,16 @@ async def lock_holds(tx: Tx, hold_ids: Sequence[HoldId]) -> dict[HoldId, Hold]:
 
 
 async def grant(tx: Tx, requests: Sequence[ClaimRequest]) -> dict[HoldId, Hold]:
-    lines = [(request.hold, pool, quantity) for request in requests for pool, quantity in quantities(request.lines).items()]
+    lines = [(request, pool, quantity) for request in requests for pool, quantity in quantities(request.lines).items()]
     taken = quantities(line for request in requests for line in request.lines)
     now: datetime = await tx.value(
         SQL.grant,
         hold_ids=[request.hold for request in requests],
         lifetimes=[request.lifetime for request in requests],
-        line_holds=[hold for hold, _, _ in lines],
+        line_holds=[request.hold for request, _, _ in lines],
         line_pools=[pool for _, pool, _ in lines],
         line_quantities=[quantity for _, _, quantity in lines],
+        line_lifetimes=[request.lifetime for request, _, _ in lines],
         pool_ids=list(taken),
         pool_quantities=list(taken.values()),
     )

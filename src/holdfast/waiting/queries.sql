@@ -71,8 +71,7 @@ SELECT c.owner_id, c.last_number, business_now() AS now,
   FROM waiting_counters c JOIN waiting_rooms r ON r.owner_id = c.owner_id
   LEFT JOIN LATERAL (
        SELECT sum(p.capacity - p.sold - p.held
-                  + coalesce((SELECT sum(l.quantity) FROM hold_lines l JOIN holds h ON h.id = l.hold_id
-                               WHERE l.pool_id = p.id AND h.expires_at <= business_now()), 0))::bigint AS free
+                  + coalesce((SELECT sum(l.quantity) FROM hold_lines l WHERE l.pool_id = p.id AND l.expires_at <= business_now()), 0))::bigint AS free
          FROM pools p WHERE p.owner_kind = r.owner_kind AND p.owner_id = r.owner_id AND p.closed_at IS NULL) AS p ON true
  WHERE c.owner_id = ANY(:owner_ids);
 

@@ -109,7 +109,7 @@ WITH asked AS MATERIALIZED (
     INSERT INTO idempotency_keys (actor_id, key, fingerprint, result_id)
     SELECT customer_id, id::text, sha256(uuid_send(id)), id FROM asked
 ), lines AS (
-    INSERT INTO hold_lines (hold_id, pool_id, quantity) SELECT id, pool_id, 1 FROM asked
+    INSERT INTO hold_lines (hold_id, pool_id, quantity, expires_at) SELECT id, pool_id, 1, :deadline::timestamptz FROM asked
 ), taken AS (
     INSERT INTO holds (id, expires_at, created_at) SELECT id, :deadline::timestamptz, business_now() FROM asked
 ), booked AS (
@@ -126,8 +126,11 @@ SELECT uuidv7(), 'BookingHeld', 'booking', id, 1,
   FROM asked;
 
 -- name: move_deadlines
--- Holds of one deadline get another one.
-UPDATE holds SET expires_at = :deadline WHERE expires_at = :before;
+-- Holds of one deadline get another one, and so do their lines.
+WITH moved AS (
+    UPDATE holds SET expires_at = :deadline WHERE expires_at = :before RETURNING id, expires_at
+)
+UPDATE hold_lines l SET expires_at = m.expires_at FROM moved m WHERE l.hold_id = m.id;
 
 -- name: count_lapsed
 -- Lapsed holds that nobody has given back yet.

@@ -60,6 +60,11 @@ SELECT coalesce(b.id, h.id), NULL, NULL, NULL
   FROM (SELECT id FROM bookings WHERE status = 'PENDING') AS b FULL JOIN holds h ON h.id = b.id
  WHERE b.id IS NULL OR h.id IS NULL;
 
+-- name: i2_deadlines
+-- A line of a hold has the hold's deadline.
+SELECT l.hold_id, l.pool_id, h.expires_at AS held_until, l.expires_at AS line_until
+  FROM hold_lines l JOIN holds h ON h.id = l.hold_id WHERE l.expires_at <> h.expires_at;
+
 -- name: i3_transactions
 -- Each ledger transaction sums to zero, and says what its entries say.
 SELECT coalesce(t.id, e.transaction_id) AS transaction_id, coalesce(t.purpose, e.purpose) AS purpose,
