@@ -406,7 +406,7 @@ PAIRS: Sequence[Scenario] = (
     ),
     Scenario(
         "late money for two who are in each other's way",
-        Start(seats=2, lapsed=[Wish("amal"), Wish("badr")]),
+        Start(seats=4, lapsed=[Wish("amal", units=2), Wish("badr", units=2)]),
         {"money": pay("amal"), "more money": pay("badr")},
         _paid_is_kept,
         serial=False,

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 from tests.inventory.core import FIVE_MINUTES, STARTS, Core, Seen, without_indexes
 
+from holdfast.database import Tx
 from holdfast.inventory import (
     CapacityInUse,
     ChangeRefused,
@@ -207,23 +208,28 @@ async def test_a_closed_pool_promises_no_time_at_which_it_may_free_up(core: Core
     assert (await core.see()).pools[town.first][3] is False
 
 
-async def test_one_claim_gives_back_only_so_many(core: Core, town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The worker does the rest; what lapsed under a requested id is given back all the same."""
-    monkeypatch.setattr(repository, "LAPSED_MAX", 2)
-    (crowded,) = await core.open(9)
-    lapsed = [await core.hold({crowded: 1}, lifetime=timedelta(microseconds=1))]
-    wishes, claim = await core.try_claim(*({crowded: 1} for _ in range(5)), lifetime=timedelta(microseconds=1))
-    assert set(claim.granted) == set(wishes)
-    assert core.told.given_back_ids == lapsed
+async def test_a_claim_gives_back_no_more_than_it_may_take_of_each_pool(core: Core, town: Town) -> None:
+    """The worker does the rest, from the other end; what lapsed under a requested id is given back all the same."""
+    crowded, quiet = await core.open(9, 9)
+    lapsed, _ = await core.try_claim(*({crowded: 1} for _ in range(5)), lifetime=timedelta(microseconds=1))
     # Those that live do not count.
     for _ in range(3):
-        await core.hold({town.second: 1})
-    late = await core.hold({town.second: 1}, lifetime=timedelta(microseconds=1))
+        await core.hold({quiet: 1})
+    late = await core.hold({quiet: 1}, lifetime=timedelta(microseconds=1))
+    core.told.given_back_ids.clear()
     async with core.database.transaction() as tx:
-        assert await repository.lock_lapsed(tx, [town.second], []) == [late]
-        assert len(await repository.lock_lapsed(tx, [crowded], [])) == 2
-        found = await repository.lock_lapsed(tx, [crowded], wishes)
-    assert found == sorted(wishes)
+        assert await repository.lock_lapsed(tx, {quiet: 2}, []) == [late]
+        assert await repository.lock_lapsed(tx, {crowded: 2}, []) == sorted(await latest(tx, crowded, 2))
+        assert await repository.lock_lapsed(tx, {crowded: 1, quiet: 1}, lapsed) == sorted([*lapsed, late])
+    # All of them have to go for a claim of all units.
+    assert await core.hold({crowded: 9})
+    assert sorted(core.told.given_back_ids) == sorted(lapsed)
+
+
+async def latest(tx: Tx, pool: PoolId, count: int) -> list[HoldId]:
+    """The last to lapse of the holds on a pool."""
+    ask = "SELECT hold_id FROM hold_lines WHERE pool_id = :pool ORDER BY expires_at DESC, hold_id DESC LIMIT :count"
+    return [HoldId.of(row["hold_id"]) for row in await tx.rows(text(ask), pool=pool, count=count)]
 
 
 async def test_the_worker_gives_back_the_longest_lapsed_first_and_so_many_at_most(core: Core, town: Town, move_time: MoveTime) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 
 from holdfast.bookings.states import BookingState, EndReason
 from holdfast.sessions.states import SessionState
@@ -82,7 +83,7 @@ class Model:
             return "TooManyLiveHolds"
         if self._unpaid(who, offer) >= self.unpaid_max:
             return "TooManyUnpaidHolds"
-        self.give_back_lapsed(pools)
+        self.give_back_lapsed(dict.fromkeys(pools, units))
         refusal = self._refusal(pools, units)
         if refusal:
             return refusal
@@ -97,7 +98,7 @@ class Model:
             return "Mismatch"
         pools = self.offers[booking.offer]
         if not self.is_live(booking):
-            self.give_back_lapsed(pools, also=name)
+            self.give_back_lapsed(dict.fromkeys(pools, booking.units), also=name)
             if self._refusal(pools, booking.units):
                 return "TooLate"
         elif any(self.pools[pool].is_closed for pool in pools):
@@ -152,7 +153,7 @@ class Model:
             return "ChangeCostsMore"
         if any(self.pools[pool].is_closed for pool in pools):
             return "SessionClosedAlready"
-        self.give_back_lapsed(pools)
+        self.give_back_lapsed(dict.fromkeys(pools, units))
         booking.units = units
         self._follow_seats(pools)
         return f"CONFIRMED, {back} back"
@@ -196,20 +197,19 @@ class Model:
         if capacity < self.held(pool) - lapsed + self.sold(pool):
             # Nothing of a transaction that fails stays, not even what it gave back.
             return "CapacityInUse"
-        self.give_back_lapsed([pool])
+        self.give_back_lapsed({pool: len(self.bookings)})
         self.pools[pool].capacity = capacity
         return str(capacity)
 
     # What those have in common.
 
-    def give_back_lapsed(self, pools: Iterable[str], *, also: str = "") -> None:
-        """Whoever claims gives back what lapsed in his way."""
-        wanted = set(pools)
-        self._lapse(
-            name
-            for name, booking in list(self.bookings.items())
-            if self._is_lapsed(name) and (name == also or not wanted.isdisjoint(self.offers[booking.offer]))
-        )
+    def give_back_lapsed(self, wanted: Mapping[str, int], *, also: str = "") -> None:
+        """Whoever claims gives back as many of what lapsed on each pool as he wants units of it, the last to lapse first."""
+        lapsed = sorted((name for name in self.bookings if self._is_lapsed(name)), key=lambda name: self.bookings[name].deadline)
+        # Of one deadline, whoever came last.
+        lapsed.reverse()
+        on_pools = [[name for name in lapsed if pool in self.offers[self.bookings[name].offer]][:units] for pool, units in wanted.items()]
+        self._lapse({also, *chain.from_iterable(on_pools)}.intersection(lapsed))
 
     def _is_lapsed(self, name: str) -> bool:
         booking = self.bookings[name]

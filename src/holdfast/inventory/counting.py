@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from holdfast.inventory.models import Line, MovedLine, Pool, PoolId
+from holdfast.inventory.models import ClaimRequest, Line, MovedLine, Pool, PoolId
 
 
 def quantities(lines: Iterable[Line | MovedLine]) -> Counter[PoolId]:
@@ -13,6 +13,17 @@ def quantities(lines: Iterable[Line | MovedLine]) -> Counter[PoolId]:
     found: Counter[PoolId] = Counter()
     for line in lines:
         found[line.pool] += line.quantity
+    return found
+
+
+def at_most(requests: Iterable[ClaimRequest]) -> Counter[PoolId]:
+    """How much requests may take of each pool, whichever of their choices they get."""
+    found: Counter[PoolId] = Counter()
+    for request in requests:
+        of_one = quantities(request.lines)
+        for lines in request.or_else:
+            of_one |= quantities(lines)
+        found.update(of_one)
     return found
 
 

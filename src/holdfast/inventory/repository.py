@@ -13,8 +13,6 @@ SQL = queries(__file__)
 
 POOL_WAIT_MS = 250
 """How long is waited for a pool, as ``short_wait`` says."""
-LAPSED_MAX = 500
-"""How many lapsed holds one claim gives back at most; the worker does the rest."""
 
 
 class _PoolRow(Struct, frozen=True):
@@ -46,8 +44,8 @@ async def open_pools(tx: Tx, pools: Sequence[NewPool]) -> None:
     )
 
 
-async def lock_lapsed(tx: Tx, pool_ids: Sequence[PoolId], hold_ids: Sequence[HoldId]) -> list[HoldId]:
-    rows = await tx.all(SQL.lock_lapsed, _HoldRow, pool_ids=list(pool_ids), hold_ids=list(hold_ids), limit=LAPSED_MAX)
+async def lock_lapsed(tx: Tx, wanted: Mapping[PoolId, int], hold_ids: Sequence[HoldId]) -> list[HoldId]:
+    rows = await tx.all(SQL.lock_lapsed, _HoldRow, pool_ids=list(wanted), quantities=list(wanted.values()), hold_ids=list(hold_ids))
     return [row.id for row in rows]
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from holdfast.database import Tx
 from holdfast.inventory import repository
-from holdfast.inventory.counting import after, quantities
+from holdfast.inventory.counting import after, at_most, quantities
 from holdfast.inventory.decision import decide
 from holdfast.inventory.models import (
     CapacityInUse,
@@ -28,6 +28,9 @@ from holdfast.inventory.models import (
     Pool,
     PoolId,
 )
+
+LAPSED_MAX = 500
+"""How many lapsed holds are given back where it is not known how many are needed; the worker does the rest."""
 
 
 class HoldOwner(Protocol):
@@ -54,7 +57,7 @@ class Inventory:
         await repository.open_pools(tx, pools)
 
     async def claim(self, tx: Tx, requests: Sequence[ClaimRequest]) -> Claim:
-        """Take units for each request, all lines or none, in order of arrival; lapsed holds in the way are given back.
+        """Take units for each request, all lines or none, in order of arrival; lapsed holds are given back, as many as may be in the way.
 
         Locks lapsed holds without waiting, then every pool. Raises psycopg's LockNotAvailable where a pool stays locked for 250 ms,
         and LockedTwice in a transaction that has locked others.
@@ -77,11 +80,14 @@ class Inventory:
         return Change(claim.lines[request.hold], pools)
 
     async def _claim(
-        self, tx: Tx, requests: Sequence[ClaimRequest], *, changed: Sequence[HoldId] = (), also: Collection[PoolId] = ()
+        self, tx: Tx, requests: Sequence[ClaimRequest], *, changed: Sequence[HoldId] = (), also: Mapping[PoolId, int] | None = None
     ) -> Claim:
-        """``changed``: what was sold under these holds is given back first. ``also``: other pools to lock and free of lapsed holds."""
-        wanted = {*also, *(pool for request in requests for pool in request.pools)}
-        lapsed = await repository.lock_lapsed(tx, sorted(wanted), [request.hold for request in requests])
+        """``changed``: what was sold under these holds is given back first. ``also``: other pools to lock, of which at most so many
+        lapsed holds are given back too."""
+        may_take = at_most(requests)
+        may_take.update(also or {})
+        lapsed = await repository.lock_lapsed(tx, may_take, [request.hold for request in requests])
+        wanted = set(may_take)
         if lapsed:
             wanted |= set(await repository.pools_of_holds(tx, lapsed))
         if changed:
@@ -105,12 +111,12 @@ class Inventory:
         return Claim(holds, {request.hold: request.lines for request in granted}, refused, pools)
 
     async def resize(self, tx: Tx, pool_id: PoolId, capacity: int) -> Pool:
-        """Change the capacity of a pool while it sells; lapsed holds on it are given back.
+        """Change the capacity of a pool while it sells; lapsed holds on it are given back, at most 500.
 
         The pool as it is now, still locked. Raises CapacityInUse where more is held and sold, LookupError where there is no such pool, and
         what ``claim`` raises.
         """
-        pool = (await self._claim(tx, [], also=[pool_id])).pools.get(pool_id)
+        pool = (await self._claim(tx, [], also={pool_id: LAPSED_MAX})).pools.get(pool_id)
         if pool is None:
             raise LookupError(pool_id)
         if capacity < pool.held + pool.sold:
