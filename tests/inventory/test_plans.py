@@ -92,7 +92,7 @@ CASES = [
     Case(INVENTORY.lock_pools, {"pools_pkey"}, {"ids": ON_POOLS}),
     Case(INVENTORY.lock_pools_nobody_has, {"pools_pkey"}, {"ids": ON_POOLS}),
     Case(INVENTORY.lock_holds, {"holds_pkey"}, {"ids": HELD}),
-    Case(INVENTORY.lock_some_lapsed, {"holds_expires_at_idx"}, {"limit": 200}),
+    Case(INVENTORY.lock_some_lapsed, {"holds_expires_at_idx", "holds_pkey", LINES_OF_POOL}, {"limit": 200, "oldest": 50}),
     Case(
         INVENTORY.grant,
         {"pools_pkey"},
@@ -143,7 +143,7 @@ CASES = [
     Case(IDEMPOTENCY.read_keys, {"idempotency_keys_pkey"}, KEYS),
     Case(IDEMPOTENCY.keep_answers, {"idempotency_keys_pkey"}, KEYS | {"answers": ["{}"] * IDS}),
     Case(IDEMPOTENCY.delete_keys, {"idempotency_keys_pkey"}, KEYS),
-    Case(EVENTS.read_after, {"events_order_idx"}, {"epoch": 0, "xid": 0, "position": 0, "limit": 500}),
+    Case(EVENTS.read_after, {"events_order_idx"}, {"epoch": 0, "xid": 0, "position": 0, "limit": 500, "names": ["BookingHeld"]}),
 ]
 
 

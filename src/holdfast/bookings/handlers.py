@@ -22,7 +22,7 @@ from holdfast.common.ids import Id
 from holdfast.common.money import Amount
 from holdfast.database import Database, OutcomeUnknown, Tx, retried
 from holdfast.database.retries import ConnectionLost
-from holdfast.events import Recorded
+from holdfast.events import Event, Recorded
 from holdfast.inventory import HoldId, Inventory, Pool, PoolId
 from holdfast.payments import refunds
 from holdfast.payments.refunds import RefundRequest
@@ -50,6 +50,7 @@ class CallingOff:
     """Follows owners that stop selling. In batches of 50, each a commit, until nothing is left; safe to repeat."""
 
     name = "bookings.calling_off"
+    wants: frozenset[type[Event]] = frozenset({CalledOff, SalesClosed})
 
     def __init__(self, database: Database, inventory: Inventory, lifecycle: Lifecycle) -> None:
         self._database = database
@@ -103,6 +104,7 @@ class ShowHolds:
     """Follows bookings and keeps ``hold:{id}`` in Redis, with its TTL, for others to see. Nothing of ours waits for it."""
 
     name = "bookings.hold_keys"
+    wants: frozenset[type[Event]] = frozenset({BookingHeld, BookingExtended, BookingConfirmed, BookingExpired, BookingCancelled})
 
     def __init__(self, marks: Marks) -> None:
         self._marks = marks

@@ -11,7 +11,7 @@ from holdfast.common.errors import Overloaded
 from holdfast.database import Database, OutcomeUnknown, Tx
 from holdfast.database.retries import ConnectionLost
 from holdfast.events import repository
-from holdfast.events.event import Recorded
+from holdfast.events.event import Event, Recorded
 from holdfast.events.models import LogPosition
 
 BATCH = 500
@@ -22,17 +22,20 @@ log = structlog.get_logger()
 
 
 class Consumer(Protocol):
-    """Applies each event once: what it writes through ``tx`` and its cursor commit together."""
+    """Applies each event that it wants once: what it writes through ``tx`` and its cursor commit together."""
 
     name: str
+    wants: frozenset[type[Event]]
 
     async def consume(self, tx: Tx, events: Sequence[Recorded]) -> None: ...
 
 
 class Follower(Protocol):
-    """Does something outside the database (empties a cache, say), at least once for each event: repeating it must do no harm."""
+    """Does something outside the database (empties a cache, say), at least once for each event that it wants: repeating it must do
+    no harm."""
 
     name: str
+    wants: frozenset[type[Event]]
 
     async def follow(self, events: Sequence[Recorded]) -> None: ...
 
@@ -46,10 +49,11 @@ async def consume_next(database: Database, consumer: Consumer) -> int:
             cursor = await repository.lock_cursor(tx, consumer.name)
             if cursor is None:
                 return 0
-        events, end = await repository.read_after(tx, cursor, BATCH)
+        events, end = await repository.read_after(tx, cursor, BATCH, consumer.wants)
         if end == cursor:
             return 0
-        await consumer.consume(tx, events)
+        if events:
+            await consumer.consume(tx, events)
         await repository.move_cursor(tx, consumer.name, end)
         return max(len(events), 1)
 
@@ -59,7 +63,7 @@ async def follow_next(database: Database, follower: Follower) -> int:
     async with database.transaction() as tx:
         await repository.open_cursor(tx, follower.name)
         cursor = await repository.read_cursor(tx, follower.name)
-        events, end = await repository.read_after(tx, cursor, BATCH)
+        events, end = await repository.read_after(tx, cursor, BATCH, follower.wants)
     if end == cursor:
         return 0
     if events:

@@ -11,12 +11,20 @@ SELECT id, name, subject_kind, subject_id, version, body::jsonb
 -- running, for one of that age may yet commit a row that belongs before them. The order is that of the table's own columns, not
 -- of those that are returned under their names, and the epoch is a value that the planner does not know: of the known one, which all
 -- rows have, it expects none, and sorts what it did not expect. Either would read all that is left of the log, each time.
+-- Of the next :limit come those with one of these names (with any, where none are given), and the last, which says how far that was.
+WITH next AS MATERIALIZED (
+    SELECT id, epoch, xid, position, name, body, occurred_at
+      FROM events
+     WHERE (epoch, xid, position) > ((SELECT :epoch::integer), :xid::text::xid8, :position)
+       AND (epoch < (SELECT log_epoch()) OR xid < pg_snapshot_xmin(pg_current_snapshot()))
+     ORDER BY events.epoch, events.xid, events.position
+     LIMIT :limit
+)
 SELECT id, epoch, xid::text::bigint AS xid, position, name, body::text AS body, occurred_at
-  FROM events
- WHERE (epoch, xid, position) > ((SELECT :epoch::integer), :xid::text::xid8, :position)
-   AND (epoch < (SELECT log_epoch()) OR xid < pg_snapshot_xmin(pg_current_snapshot()))
- ORDER BY events.epoch, events.xid, events.position
- LIMIT :limit;
+  FROM next
+ WHERE :names::text[] IS NULL OR name = ANY(:names)
+    OR position = (SELECT position FROM next ORDER BY next.epoch DESC, next.xid DESC, next.position DESC LIMIT 1)
+ ORDER BY next.epoch, next.xid, next.position;
 
 -- name: end_of_log
 -- The place after which nothing is readable yet: where a reader begins that wants only what is new.

@@ -1,6 +1,6 @@
 """The statements of the event log."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import msgspec
@@ -47,15 +47,22 @@ async def publish(tx: Tx, events: Sequence[Event]) -> None:
     )
 
 
-async def read_after(tx: Tx, after: LogPosition, limit: int) -> tuple[list[Recorded], LogPosition]:
-    """The next events, and the place of the last row read (which may be an event that this version no longer knows)."""
-    rows = await tx.all(SQL.read_after, _Row, epoch=after.epoch, xid=str(after.xid), position=after.position, limit=limit)
+async def read_after(
+    tx: Tx, after: LogPosition, limit: int, wanted: Collection[type[Event]] | None = None
+) -> tuple[list[Recorded], LogPosition]:
+    """Those of the next events that are wanted, by default all, and how far that was: the place of the last that was looked at.
+
+    That may be one that is not wanted, or that this version no longer knows.
+    """
+    names = None if wanted is None else [each.__name__ for each in wanted]
+    place = {"epoch": after.epoch, "xid": str(after.xid), "position": after.position}
+    rows = await tx.all(SQL.read_after, _Row, **place, limit=limit, names=names)
     recorded = []
     for row in rows:
-        wanted = event_named(row.name)
-        if wanted is None:
+        known = event_named(row.name)
+        if known is None or (wanted is not None and known not in wanted):
             continue
-        event = msgspec.json.decode(row.body, type=wanted, dec_hook=decode_hook)
+        event = msgspec.json.decode(row.body, type=known, dec_hook=decode_hook)
         recorded.append(Recorded(row.id, LogPosition(row.epoch, row.xid, row.position), row.occurred_at, event))
     end = LogPosition(rows[-1].epoch, rows[-1].xid, rows[-1].position) if rows else after
     return recorded, end

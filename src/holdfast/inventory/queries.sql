@@ -63,8 +63,22 @@ SELECT id, owner_kind, owner_id, capacity, held, sold, version, closed_at
 SELECT id, expires_at, expires_at > business_now() AS live FROM holds WHERE id = ANY(:ids) ORDER BY id FOR UPDATE;
 
 -- name: lock_some_lapsed
--- What the worker gives back next: the longest lapsed, those that nobody else is dealing with.
-SELECT id FROM holds WHERE expires_at <= business_now() ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED;
+-- What the worker gives back next, those that nobody else is dealing with: what lapsed on the pools of the :oldest longest lapsed
+-- holds, pool by pool, at most :limit. So many holds are of few pools, and whoever sells meets few that are locked.
+WITH crowded AS MATERIALIZED (
+    SELECT DISTINCT pool_id FROM hold_lines
+     WHERE hold_id = ANY(ARRAY(SELECT id FROM holds WHERE expires_at <= business_now() ORDER BY expires_at LIMIT :oldest))
+), locked AS MATERIALIZED (
+    SELECT id, expires_at FROM holds
+     WHERE id = ANY(ARRAY(SELECT l.hold_id
+                            FROM crowded c
+                           CROSS JOIN LATERAL (SELECT hold_id FROM hold_lines WHERE pool_id = c.pool_id AND expires_at <= business_now()
+                                                ORDER BY expires_at LIMIT :limit) AS l
+                           LIMIT :limit))
+     ORDER BY id
+       FOR UPDATE SKIP LOCKED
+)
+SELECT id FROM locked WHERE expires_at <= business_now();
 
 -- name: grant
 -- Holds with their lines, and the counters of their pools. Deadlines count from this statement, and it says when that was.

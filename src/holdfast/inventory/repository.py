@@ -13,6 +13,8 @@ SQL = queries(__file__)
 
 POOL_WAIT_MS = 250
 """How long is waited for a pool, as ``short_wait`` says."""
+OLDEST_MAX = 50
+"""From how many of the longest lapsed holds the worker goes on to their pools: as many pools it may lock at a time, and a few more."""
 
 
 class _PoolRow(Struct, frozen=True):
@@ -50,7 +52,7 @@ async def lock_lapsed(tx: Tx, wanted: Mapping[PoolId, int], hold_ids: Sequence[H
 
 
 async def lock_some_lapsed(tx: Tx, limit: int) -> list[HoldId]:
-    return [row.id for row in await tx.all(SQL.lock_some_lapsed, _HoldRow, limit=limit)]
+    return [row.id for row in await tx.all(SQL.lock_some_lapsed, _HoldRow, limit=limit, oldest=min(limit, OLDEST_MAX))]
 
 
 async def pools_of_holds(tx: Tx, hold_ids: Sequence[HoldId]) -> list[PoolId]:

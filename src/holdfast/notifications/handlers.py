@@ -100,9 +100,13 @@ class Notices:
     def add(self, event: type[E], build: Build[E]) -> None:
         self._builders[event] = build  # type: ignore[assignment]  # Called with that class only.
 
+    @property
+    def events(self) -> frozenset[type[Event]]:
+        """Those that somebody is told about."""
+        return frozenset(self._builders)
+
     def about(self, recorded: Recorded) -> Sequence[Notice]:
-        build = self._builders.get(type(recorded.event))
-        return list(build(recorded.event)) if build else ()
+        return list(self._builders[type(recorded.event)](recorded.event))
 
 
 NOTICES = Notices()
@@ -129,6 +133,7 @@ class NotificationConsumer:
 
     def __init__(self, notices: Notices = NOTICES) -> None:
         self._notices = notices
+        self.wants = notices.events
 
     async def consume(self, tx: Tx, recorded: Sequence[Recorded]) -> None:
         added = await repository.add(tx, [Addressed(each.id, notice) for each in recorded for notice in self._notices.about(each)])

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from holdfast.cache import Cache
-from holdfast.events import Recorded
+from holdfast.events import Event, Recorded
 from holdfast.routes.events import RouteChanged
 from holdfast.routes.service import CACHE_GROUP
 from holdfast.stations.events import StationChanged
@@ -13,10 +13,10 @@ class ForgetRoutes:
     """Follows changes and empties the cached answers."""
 
     name = "routes.cache"
+    wants: frozenset[type[Event]] = frozenset({RouteChanged, StationChanged})
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
 
     async def follow(self, events: Sequence[Recorded]) -> None:
-        if any(isinstance(each.event, RouteChanged | StationChanged) for each in events):
-            await self._cache.delete_surely(CACHE_GROUP)
+        await self._cache.delete_surely(CACHE_GROUP)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from holdfast.common.actor import SYSTEM, Role
 from holdfast.common.errors import Refusal
-from holdfast.events import Recorded
+from holdfast.events import Event, Recorded
 from holdfast.sessions.service import SessionService
 from holdfast.users.events import UserChanged
 
@@ -15,6 +15,7 @@ class FormerDrivers:
     """Follows people. The open session of someone who may no longer drive is called off: nobody should board it, or pay for it."""
 
     name = "sessions.former_drivers"
+    wants: frozenset[type[Event]] = frozenset({UserChanged})
 
     def __init__(self, service: SessionService) -> None:
         self._service = service

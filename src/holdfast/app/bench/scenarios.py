@@ -238,7 +238,8 @@ def _storm(site: Site, plan: Plan, sessions: range, targets: list[Target], count
     crowd = site.invite(PEOPLE)
     sign_in(site, plan, crowd)
     later = datetime.now(UTC) + STORM_LATER
-    site.add_lapsing(count, later, sessions, crowd.numbers)
+    # Of other people: who let too much lapse may not hold again.
+    site.add_lapsing(count, later, sessions, site.invite(PEOPLE).numbers)
     # The storm is what is to be measured, not the news of holds that were written all at once.
     until(lambda: site.seconds_behind() == 0.0, CATCH_UP_S_MAX)
     deadline = datetime.now(UTC) + timedelta(seconds=STORM_MOVE_S + count / STORM_MOVE_RATE + plan.seconds)
