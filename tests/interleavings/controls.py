@@ -2,16 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 from tests.controls import CONTROLS, Control
 
-from holdfast.bookings import handlers, payable, service
+from holdfast.bookings import handlers, service
 from holdfast.bookings import repository as bookings
 from holdfast.bookings.handlers import CallingOff
 from holdfast.bookings.lifecycle import Locked, lock_all
 from holdfast.bookings.models import BookingId
-from holdfast.bookings.payable import BookingPayable, LockedBookings
 from holdfast.bookings.states import BookingState, EndReason
 from holdfast.common.actor import Actor
 from holdfast.database import Tx
@@ -54,15 +52,6 @@ async def _lock_pools_again(tx: Tx, pool_ids: Sequence[PoolId]) -> dict[PoolId, 
     return {pool.id: pool for pool in await tx.all(inventory.SQL.lock_pools, Pool, ids=list(pool_ids))}
 
 
-_lock_bookings = BookingPayable.lock
-
-
-async def _late_pools_too(self: BookingPayable, tx: Tx, ids: Sequence[UUID], *, settling: bool) -> LockedBookings:
-    locked = await _lock_bookings(self, tx, ids, settling=settling)
-    await _lock_pools_again(tx, await inventory.pools_of_holds(tx, [HoldId.of(each) for each in ids]))
-    return locked
-
-
 async def _new_then_old(self: Inventory, tx: Tx, request: ClaimRequest) -> Change:
     claim = await self.claim(tx, [request])
     if request.hold in claim.refused:
@@ -80,10 +69,6 @@ async def _give_back_what_was_found(self: CallingOff, pool_ids: Sequence[PoolId]
             locked = await lock_all(tx, self._inventory, ids)
             await self._lifecycle.end(tx, locked, ids, BookingState.EXPIRED, EndReason.SALES_CLOSED)
         return len(ids)
-
-
-def _no_pools_yet(self: Inventory, tx: Tx) -> bool:
-    return False
 
 
 SABOTAGES: Mapping[str, Sabotage] = {
@@ -125,7 +110,7 @@ SABOTAGES: Mapping[str, Sabotage] = {
     ),
     "not waiting for lapsed holds": Sabotage(
         lambda: Control(edits=[(inventory.SQL.lock_lapsed, "FOR UPDATE SKIP LOCKED", "FOR UPDATE")]),
-        "late money for two who are in each other's way",
+        "late money against two nights",
     ),
     # Wide requests lock upwards, narrow ones downwards.
     "the order of pools": Sabotage(
@@ -138,16 +123,10 @@ SABOTAGES: Mapping[str, Sabotage] = {
         lambda: Control(attributes=[(service, "lock_all", _pools_first), (handlers, "lock_all", _pools_first)]), "money against release"
     ),
     "pools before sessions": Sabotage(lambda: Control(attributes=[(SessionService, "_end", _session_first)]), "money against close"),
-    # Late money locks its own pools, and then those of the lapsed holds that a claim finds in its way.
-    "pools once": Sabotage(
-        lambda: Control(
-            attributes=[
-                (payable.BookingPayable, "lock", _late_pools_too),
-                (Inventory, "has_locked_pools", _no_pools_yet),
-                (inventory, "lock_pools", _lock_pools_again),
-            ]
-        ),
-        "late money for one of two nights that lapsed",
+    # A claim has its pools, and waits for the others of the lapsed hold that it finds in its way.
+    "not waiting for the pools of lapsed holds": Sabotage(
+        lambda: Control(attributes=[(inventory, "lock_pools_nobody_has", _lock_pools_again)]),
+        "claims of two nights and of the second, which lapsed together",
     ),
     # A change claims the new, and locks the old only then.
     "old and new pools at once": Sabotage(

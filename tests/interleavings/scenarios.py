@@ -384,6 +384,13 @@ PAIRS: Sequence[Scenario] = (
         _one_owner,
         serial=False,
     ),
+    Scenario(
+        "claims of two nights and of the second, which lapsed together",
+        Start(pools={"first": 1, "second": 1}, offers={"both": ("first", "second"), "two": ("second",)}, lapsed=[Wish("amal", "both")]),
+        {"badr": hold("badr", "both"), "celia": hold("celia", "two")},
+        _one_owner,
+        serial=False,
+    ),
     Scenario("two claims of a lapsed seat", _ONE_LAPSED, {"badr": hold("badr"), "celia": hold("celia")}, _one_owner, serial=False),
     Scenario("money against release", _ONE_HELD, {"money": pay("amal"), "amal": release("amal")}, _one_owner),
     Scenario("money twice", _ONE_HELD, {"money": pay("amal"), "money again": pay("amal")}, _one_owner),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import uuid4
 
+import psycopg
 import pytest
 from sqlalchemy import text
 from tests.inventory.core import FIVE_MINUTES, STARTS, Core, Seen, without_indexes
@@ -168,7 +169,9 @@ async def test_a_claim_leaves_alone_what_lapsed_elsewhere(core: Core, town: Town
 async def test_a_claim_under_the_id_of_a_lapsed_hold_gives_that_back_first(core: Core, town: Town) -> None:
     """Late money claims anew under the id of its booking, whatever pool it wants now."""
     async with core.database.transaction() as tx:
-        claim = await core.inventory.claim(tx, [ClaimRequest(town.lapsed, (Line(town.second, 1),), FIVE_MINUTES)])
+        await core.inventory.lock_holds(tx, [town.lapsed])
+        again = ClaimRequest(town.lapsed, (Line(town.second, 1),), FIVE_MINUTES)
+        claim = await core.inventory.claim(tx, [again], anew=[town.lapsed])
     assert set(claim.granted) == {town.lapsed}
     assert core.told.given_back_ids == [town.lapsed]
     seen = await core.see()
@@ -208,8 +211,8 @@ async def test_a_closed_pool_promises_no_time_at_which_it_may_free_up(core: Core
     assert (await core.see()).pools[town.first][3] is False
 
 
-async def test_a_claim_gives_back_no_more_than_it_may_take_of_each_pool(core: Core, town: Town) -> None:
-    """The worker does the rest, from the other end; what lapsed under a requested id is given back all the same."""
+async def test_a_claim_gives_back_no_more_than_is_in_its_way(core: Core, town: Town) -> None:
+    """The worker does the rest, from the other end."""
     crowded, quiet = await core.open(9, 9)
     lapsed, _ = await core.try_claim(*({crowded: 1} for _ in range(5)), lifetime=timedelta(microseconds=1))
     # Those that live do not count.
@@ -218,12 +221,29 @@ async def test_a_claim_gives_back_no_more_than_it_may_take_of_each_pool(core: Co
     late = await core.hold({quiet: 1}, lifetime=timedelta(microseconds=1))
     core.told.given_back_ids.clear()
     async with core.database.transaction() as tx:
-        assert await repository.lock_lapsed(tx, {quiet: 2}, []) == [late]
-        assert await repository.lock_lapsed(tx, {crowded: 2}, []) == sorted(await latest(tx, crowded, 2))
-        assert await repository.lock_lapsed(tx, {crowded: 1, quiet: 1}, lapsed) == sorted([*lapsed, late])
-    # All of them have to go for a claim of all units.
-    assert await core.hold({crowded: 9})
+        assert await repository.lock_lapsed(tx, {quiet: 2}) == [late]
+        newest = await latest(tx, crowded, 2)
+        assert await repository.lock_lapsed(tx, {crowded: 2}) == sorted(newest)
+        assert set(await repository.lock_lapsed(tx, {crowded: 1, quiet: 1})) == {newest[0], late}
+    # There is room for four.
+    await core.hold({crowded: 4})
+    assert core.told.given_back_ids == []
+    await core.hold({crowded: 2})
+    assert sorted(core.told.given_back_ids) == sorted(newest)
+    await core.hold({crowded: 3})
     assert sorted(core.told.given_back_ids) == sorted(lapsed)
+
+
+async def test_a_claim_waits_for_nobody_but_its_own_pools(core: Core, town: Town, owner_url: str) -> None:
+    """A lapsed hold in the way that has another pool too, which somebody has, stays; the claim is refused and not kept waiting."""
+    async with await psycopg.AsyncConnection.connect(owner_url) as somebody:
+        await somebody.execute("SELECT FROM pools WHERE id = %s FOR UPDATE", (town.first,))
+        (refused,), claim = await core.try_claim({town.third: 20})
+        assert claim.refused[refused].free == 17
+        assert await core.see() == town.before
+        await somebody.rollback()
+    assert await core.hold({town.third: 20})
+    assert core.told.given_back_ids == [town.lapsed]
 
 
 async def latest(tx: Tx, pool: PoolId, count: int) -> list[HoldId]:
@@ -361,7 +381,7 @@ async def test_lapsed_holds_that_nobody_owns_are_a_mistake_of_ours(core: Core, t
     core.inventory.owner = Inventory().owner
     assert isinstance(core.inventory.owner, NobodyOwnsHolds)
     with pytest.raises(AssertionError, match="1 lapsed"):
-        await core.hold({town.third: 1})
+        await core.hold({town.third: 20})
     assert await core.see() == town.before
 
 

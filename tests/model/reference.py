@@ -83,8 +83,7 @@ class Model:
             return "TooManyLiveHolds"
         if self._unpaid(who, offer) >= self.unpaid_max:
             return "TooManyUnpaidHolds"
-        self.give_back_lapsed(dict.fromkeys(pools, units))
-        refusal = self._refusal(pools, units)
+        refusal = self._claim(pools, units)
         if refusal:
             return refusal
         self.bookings[name] = BookingModel(who, offer, units, self.now, self.now + LIFETIME)
@@ -98,8 +97,9 @@ class Model:
             return "Mismatch"
         pools = self.offers[booking.offer]
         if not self.is_live(booking):
-            self.give_back_lapsed(dict.fromkeys(pools, booking.units), also=name)
-            if self._refusal(pools, booking.units):
+            if booking.status is BookingState.PENDING:
+                self._end(name, BookingState.EXPIRED, EndReason.LAPSED)
+            if self._claim(pools, booking.units):
                 return "TooLate"
         elif any(self.pools[pool].is_closed for pool in pools):
             return "TooLate"
@@ -153,7 +153,6 @@ class Model:
             return "ChangeCostsMore"
         if any(self.pools[pool].is_closed for pool in pools):
             return "SessionClosedAlready"
-        self.give_back_lapsed(dict.fromkeys(pools, units))
         booking.units = units
         self._follow_seats(pools)
         return f"CONFIRMED, {back} back"
@@ -197,19 +196,27 @@ class Model:
         if capacity < self.held(pool) - lapsed + self.sold(pool):
             # Nothing of a transaction that fails stays, not even what it gave back.
             return "CapacityInUse"
-        self.give_back_lapsed({pool: len(self.bookings)})
+        self._give_way([pool], self.held(pool) + self.sold(pool) - capacity)
         self.pools[pool].capacity = capacity
         return str(capacity)
 
     # What those have in common.
 
-    def give_back_lapsed(self, wanted: Mapping[str, int], *, also: str = "") -> None:
-        """Whoever claims gives back as many of what lapsed on each pool as he wants units of it, the last to lapse first."""
+    def _claim(self, pools: Iterable[str], units: int) -> str:
+        """Whoever cannot have what he wants gives back what lapsed in his way, and is judged again."""
+        refusal = self._refusal(pools, units)
+        if refusal == "SoldOut":
+            self._give_way(pools, units)
+            refusal = self._refusal(pools, units)
+        return refusal
+
+    def _give_way(self, pools: Iterable[str], units: int) -> None:
+        """Of each pool as many lapsed holds are given back as units are missing, the last to lapse first."""
         lapsed = sorted((name for name in self.bookings if self._is_lapsed(name)), key=lambda name: self.bookings[name].deadline)
         # Of one deadline, whoever came last.
         lapsed.reverse()
-        on_pools = [[name for name in lapsed if pool in self.offers[self.bookings[name].offer]][:units] for pool, units in wanted.items()]
-        self._lapse({also, *chain.from_iterable(on_pools)}.intersection(lapsed))
+        on_pools = [[name for name in lapsed if pool in self.offers[self.bookings[name].offer]][: max(units, 0)] for pool in pools]
+        self._lapse(set(chain.from_iterable(on_pools)))
 
     def _is_lapsed(self, name: str) -> bool:
         booking = self.bookings[name]

@@ -141,8 +141,7 @@ class LockedBookings:
     async def _retake(self, tx: Tx, wanted: Mapping[BookingId, PaymentId]) -> Mapping[PaymentId, Effect]:
         """Late money: what was asked for is claimed anew, and sold in the same commit, or the money goes back.
 
-        A claim locks the pools of others' lapsed holds too. Where a hold lapsed after its own pools were locked,
-        none can follow, and the transaction runs again.
+        A claim locks pools. Where a hold lapsed after those of this transaction were locked, none can follow, and it runs again.
         """
         if not wanted:
             return {}
@@ -159,6 +158,7 @@ class LockedBookings:
                 )
                 for booking_id in wanted
             ],
+            anew=[booking.hold_id for booking_id in wanted if (booking := self.bookings[booking_id]).status is BookingState.PENDING],
         )
         moved = await self._inventory.confirm(tx, list(claim.granted))
         assert set(moved) == set(claim.granted), "a hold granted in this transaction can be confirmed in it"

@@ -15,6 +15,7 @@ from holdfast.events.event import Event, Recorded
 from holdfast.events.models import LogPosition
 
 BATCH = 500
+PASSED_OVER_MAX = 20
 IDLE_WAIT_S = 0.1
 FAILURE_WAIT_S = 1.0
 
@@ -49,7 +50,7 @@ async def consume_next(database: Database, consumer: Consumer) -> int:
             cursor = await repository.lock_cursor(tx, consumer.name)
             if cursor is None:
                 return 0
-        events, end = await repository.read_after(tx, cursor, BATCH, consumer.wants)
+        events, end = await _read_wanted(tx, cursor, consumer.wants)
         if end == cursor:
             return 0
         if events:
@@ -63,7 +64,7 @@ async def follow_next(database: Database, follower: Follower) -> int:
     async with database.transaction() as tx:
         await repository.open_cursor(tx, follower.name)
         cursor = await repository.read_cursor(tx, follower.name)
-        events, end = await repository.read_after(tx, cursor, BATCH, follower.wants)
+        events, end = await _read_wanted(tx, cursor, follower.wants)
     if end == cursor:
         return 0
     if events:
@@ -111,6 +112,17 @@ async def read_on(database: Database, after: LogPosition) -> tuple[Sequence[Reco
     """One batch of what stands after a place in the log, and where it ends: at ``after`` itself when there is nothing more."""
     async with database.reading() as tx:
         return await repository.read_after(tx, after, BATCH)
+
+
+async def _read_wanted(tx: Tx, after: LogPosition, wants: frozenset[type[Event]]) -> tuple[Sequence[Recorded], LogPosition]:
+    """The next batch that has something wanted in it; what is passed over costs no commit of its own."""
+    end = after
+    for _ in range(PASSED_OVER_MAX):
+        events, reached = await repository.read_after(tx, end, BATCH, wants)
+        if events or reached == end:
+            return events, reached
+        end = reached
+    return (), end
 
 
 async def _run(name: str, step: "Step") -> None:

@@ -5,18 +5,16 @@ SELECT * FROM unnest(:ids::uuid[], :owner_kinds::text[], :owner_ids::uuid[], :ca
                      :starts::timestamptz[], :ends::timestamptz[]);
 
 -- name: lock_lapsed
--- Lapsed holds that may stand in the way of a claim: on each pool as many as units are wanted of it, which is enough, and those
--- under the requested ids. The last to lapse, because the worker begins with the first. Skips locked rows, so it never waits and
--- cannot break the lock order. Lapsed is judged on the locked row: one that was extended a moment ago is not taken. Judged
--- outside, so that no plan walks through all that lapsed.
+-- Lapsed holds that stand in the way of a claim: on each pool as many as units are missing there, which is enough. The last to
+-- lapse, because the worker begins with the first. Skips locked rows: it never waits, so it may come after the pools. Lapsed is
+-- judged on the locked row: one that was extended a moment ago is not taken. Judged outside, so that no plan walks through all
+-- that lapsed.
 WITH locked AS MATERIALIZED (
     SELECT id, expires_at FROM holds
      WHERE id = ANY(ARRAY(SELECT l.hold_id
                             FROM unnest(:pool_ids::uuid[], :quantities::integer[]) AS w (pool_id, quantity)
                            CROSS JOIN LATERAL (SELECT hold_id FROM hold_lines WHERE pool_id = w.pool_id AND expires_at <= business_now()
-                                                ORDER BY expires_at DESC, hold_id DESC LIMIT w.quantity) AS l
-                          UNION ALL
-                          SELECT unnest(:hold_ids::uuid[])))
+                                                ORDER BY expires_at DESC, hold_id DESC LIMIT w.quantity) AS l))
      ORDER BY id
        FOR UPDATE SKIP LOCKED
 )

@@ -46,8 +46,8 @@ async def open_pools(tx: Tx, pools: Sequence[NewPool]) -> None:
     )
 
 
-async def lock_lapsed(tx: Tx, wanted: Mapping[PoolId, int], hold_ids: Sequence[HoldId]) -> list[HoldId]:
-    rows = await tx.all(SQL.lock_lapsed, _HoldRow, pool_ids=list(wanted), quantities=list(wanted.values()), hold_ids=list(hold_ids))
+async def lock_lapsed(tx: Tx, missing: Mapping[PoolId, int]) -> list[HoldId]:
+    rows = await tx.all(SQL.lock_lapsed, _HoldRow, pool_ids=list(missing), quantities=list(missing.values()))
     return [row.id for row in rows]
 
 

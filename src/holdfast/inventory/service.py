@@ -1,6 +1,7 @@
 """Taking units and giving them back, for sets of requests, inside the caller's transaction.
 
-The order of locks is in ``docs/explain/locking.md``: holds, bookings, pools. A transaction locks pools once, all at a time;
+The order of locks is in ``docs/explain/locking.md``: holds, bookings, pools. A transaction locks pools once, all at a time,
+and after that nothing for which it would wait: lapsed holds in the way are taken only where nobody has them, and their other pools too.
 ``confirm``, ``release``, ``give_back`` and ``extend`` lock nothing and want the rows locked.
 """
 
@@ -29,9 +30,6 @@ from holdfast.inventory.models import (
     PoolId,
 )
 
-LAPSED_MAX = 500
-"""How many lapsed holds are given back where it is not known how many are needed; the worker does the rest."""
-
 
 class HoldOwner(Protocol):
     """Whoever made the holds: told, inside the same commit, that lapsed ones were given back."""
@@ -56,13 +54,14 @@ class Inventory:
         """Open new pools, nothing held and nothing sold."""
         await repository.open_pools(tx, pools)
 
-    async def claim(self, tx: Tx, requests: Sequence[ClaimRequest]) -> Claim:
-        """Take units for each request, all lines or none, in order of arrival; lapsed holds are given back, as many as may be in the way.
+    async def claim(self, tx: Tx, requests: Sequence[ClaimRequest], *, anew: Sequence[HoldId] = ()) -> Claim:
+        """Take units for each request, all lines or none, in order of arrival; lapsed holds in the way are given back.
 
-        Locks lapsed holds without waiting, then every pool. Raises psycopg's LockNotAvailable where a pool stays locked for 250 ms,
-        and LockedTwice in a transaction that has locked others.
+        ``anew``: lapsed holds, locked by the caller, which end with it, so that a request may have the id of one. Locks every pool, then
+        lapsed holds without waiting. Raises psycopg's LockNotAvailable where a pool stays locked for 250 ms, and LockedTwice in a
+        transaction that has locked others.
         """
-        return await self._claim(tx, requests)
+        return await self._claim(tx, requests, anew=anew)
 
     async def change(self, tx: Tx, request: ClaimRequest) -> Change:
         """Swap what was sold under a hold for other lines, which may overlap with them; the hold's booking is locked.
@@ -80,45 +79,67 @@ class Inventory:
         return Change(claim.lines[request.hold], pools)
 
     async def _claim(
-        self, tx: Tx, requests: Sequence[ClaimRequest], *, changed: Sequence[HoldId] = (), also: Mapping[PoolId, int] | None = None
+        self, tx: Tx, requests: Sequence[ClaimRequest], *, anew: Sequence[HoldId] = (), changed: Sequence[HoldId] = ()
     ) -> Claim:
-        """``changed``: what was sold under these holds is given back first. ``also``: other pools to lock, of which at most so many
-        lapsed holds are given back too."""
-        may_take = at_most(requests)
-        may_take.update(also or {})
-        lapsed = await repository.lock_lapsed(tx, may_take, [request.hold for request in requests])
-        wanted = set(may_take)
-        if lapsed:
-            wanted |= set(await repository.pools_of_holds(tx, lapsed))
+        """``changed``: what was sold under these holds is given back first."""
+        wanted = {pool for request in requests for pool in request.pools}
+        if anew:
+            wanted |= set(await repository.pools_of_holds(tx, anew))
         if changed:
             wanted |= set(await repository.pools_of_sales(tx, changed))
         pools = await repository.lock_pools(tx, sorted(wanted))
-        if lapsed:
-            pools = after(pools, quantities(await repository.give_back_held(tx, lapsed)), held=-1)
+        if anew:
+            pools = after(pools, quantities(await repository.give_back_held(tx, anew)), held=-1)
         if changed:
             pools = after(pools, quantities(await repository.give_back_sold(tx, changed)), sold=-1)
         granted, refused = decide(requests, pools)
+        lapsed: list[HoldId] = []
+        if short := [request for request in requests if request.hold in refused and not refused[request.hold].closed]:
+            lapsed, pools = await self._give_way(tx, await repository.lock_lapsed(tx, at_most(short)), pools)
+            granted, refused = decide(requests, pools)
         holds = await repository.grant(tx, granted) if granted else {}
         pools = after(pools, quantities(line for request in granted for line in request.lines), held=1)
-        if lapsed:
-            await self.owner.given_back(tx, lapsed, pools)
-        short = sorted({shortage.pool for shortage in refused.values() if not shortage.closed})
-        if short:
-            deadlines = await repository.next_deadlines(tx, short)
+        if ended := [*anew, *lapsed]:
+            await self.owner.given_back(tx, ended, pools)
+        short_of = sorted({shortage.pool for shortage in refused.values() if not shortage.closed})
+        if short_of:
+            deadlines = await repository.next_deadlines(tx, short_of)
             refused = {
                 hold: msgspec.structs.replace(shortage, may_free_up_at=deadlines.get(shortage.pool)) for hold, shortage in refused.items()
             }
         return Claim(holds, {request.hold: request.lines for request in granted}, refused, pools)
 
+    async def _give_way(self, tx: Tx, lapsed: Sequence[HoldId], locked: Mapping[PoolId, Pool]) -> tuple[list[HoldId], dict[PoolId, Pool]]:
+        """Give back lapsed holds, which are locked; those it was, and the locked pools as they then stand.
+
+        Waits for nothing. A hold of which one pool is not to be had now is left for the next time.
+        """
+        pools = dict(locked)
+        if others := set(await repository.pools_of_holds(tx, lapsed) if lapsed else ()) - pools.keys():
+            pools |= await repository.lock_pools_nobody_has(tx, sorted(others))
+            if not pools.keys() >= others:
+                lines = await repository.lines_of_holds(tx, lapsed)
+                stuck = {line.hold_id for line in lines if line.pool_id not in pools}
+                lapsed = [hold_id for hold_id in lapsed if hold_id not in stuck]
+        if not lapsed:
+            return [], pools
+        return list(lapsed), after(pools, quantities(await repository.give_back_held(tx, lapsed)), held=-1)
+
     async def resize(self, tx: Tx, pool_id: PoolId, capacity: int) -> Pool:
-        """Change the capacity of a pool while it sells; lapsed holds on it are given back, at most 500.
+        """Change the capacity of a pool while it sells; lapsed holds in the way are given back.
 
         The pool as it is now, still locked. Raises CapacityInUse where more is held and sold, LookupError where there is no such pool, and
         what ``claim`` raises.
         """
-        pool = (await self._claim(tx, [], also={pool_id: LAPSED_MAX})).pools.get(pool_id)
-        if pool is None:
+        pools: Mapping[PoolId, Pool] = await repository.lock_pools(tx, [pool_id])
+        if pool_id not in pools:
             raise LookupError(pool_id)
+        over = pools[pool_id].held + pools[pool_id].sold - capacity
+        if over > 0:
+            lapsed, pools = await self._give_way(tx, await repository.lock_lapsed(tx, {pool_id: over}), pools)
+            if lapsed:
+                await self.owner.given_back(tx, lapsed, pools)
+        pool = pools[pool_id]
         if capacity < pool.held + pool.sold:
             raise CapacityInUse(pool_id, pool.held + pool.sold)
         await repository.resize(tx, pool_id, capacity)
@@ -181,19 +202,9 @@ class Inventory:
 
         Waits for nothing. A hold of which one pool is not to be had now is left for the next time.
         """
-        lapsed = await repository.lock_some_lapsed(tx, limit)
-        if not lapsed:
-            return 0
-        wanted = await repository.pools_of_holds(tx, lapsed)
-        pools = await repository.lock_pools_nobody_has(tx, wanted)
-        if len(pools) < len(wanted):
-            lines = await repository.lines_of_holds(tx, lapsed)
-            stuck = {line.hold_id for line in lines if line.pool_id not in pools}
-            lapsed = [hold_id for hold_id in lapsed if hold_id not in stuck]
-            if not lapsed:
-                return 0
-        returned = await repository.give_back_held(tx, lapsed)
-        await self.owner.given_back(tx, lapsed, after(pools, quantities(returned), held=-1))
+        lapsed, pools = await self._give_way(tx, await repository.lock_some_lapsed(tx, limit), {})
+        if lapsed:
+            await self.owner.given_back(tx, lapsed, pools)
         return len(lapsed)
 
     async def free(self, tx: Tx, pool_ids: Sequence[PoolId]) -> Mapping[PoolId, Free]:

@@ -132,9 +132,9 @@ WITH moved AS (
 )
 UPDATE hold_lines l SET expires_at = m.expires_at FROM moved m WHERE l.hold_id = m.id;
 
--- name: count_lapsed
--- Lapsed holds that nobody has given back yet.
-SELECT count(*) FROM holds WHERE expires_at <= business_now();
+-- name: any_lapsed
+-- Whether there are lapsed holds that nobody has given back yet.
+SELECT EXISTS (SELECT FROM holds WHERE expires_at <= business_now());
 
 -- name: count_expired
 -- Bookings whose hold lapsed and was given back.

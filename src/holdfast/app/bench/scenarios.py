@@ -253,7 +253,7 @@ def _storm(site: Site, plan: Plan, sessions: range, targets: list[Target], count
 
     def pass_by() -> None:
         time.sleep(max(deadline.timestamp() - time.time(), 0.0))
-        until(lambda: site.count_lapsed() == 0, STORM_S_MAX)
+        until(lambda: not site.any_lapsed(), STORM_S_MAX)
         ends[0] = time.time()
 
     loaded = site.load(job(site, plan, crowd, targets, CREATED, seconds=plan.seconds + SETTLE_S + STORM_S_MAX), until=pass_by)

@@ -279,8 +279,8 @@ class Site:
         """Let holds of one deadline lapse at another; returns how many."""
         return self._execute(SQL.move_deadlines.text, {"before": before, "deadline": deadline})
 
-    def count_lapsed(self) -> int:
-        return int(self.value(SQL.count_lapsed))
+    def any_lapsed(self) -> bool:
+        return bool(self.value(SQL.any_lapsed))
 
     def count_expired(self) -> int:
         return int(self.value(SQL.count_expired))
