@@ -139,8 +139,12 @@ _TABLE: dict[Query, tuple[Callable[[Parameters, Rows | None], Access], ...]] = {
     inventory.SQL.holds_on_pools: (_of("hold_lines", Mode.READ),),
     # Says when something may free up, to be shown: nothing is decided by it, and no judgement compares it.
     inventory.SQL.next_deadlines: (),
-    bookings.SQL.insert_held: (_of("bookings", Mode.INSERT, "ids"), _of("live", Mode.INSERT, "customer_ids")),
-    bookings.SQL.insert_items: (_of("booking_items", Mode.INSERT, "booking_ids"),),
+    bookings.SQL.insert_held: (
+        _of("bookings", Mode.INSERT, "ids"),
+        _of("live", Mode.INSERT, "customer_ids"),
+        _of("booking_items", Mode.INSERT, "item_booking_ids"),
+    ),
+    bookings.SQL.insert_items: (_of("booking_items", Mode.INSERT, "id"),),
     bookings.SQL.count_holds: (_clock, _of("live", Mode.READ, "customer_ids")),
     bookings.SQL.get: (_clock, _of("bookings", Mode.READ, "ids"), _of("holds", Mode.READ, "ids")),
     bookings.SQL.lock: (_of("bookings", Mode.LOCK, "ids"),),

@@ -1,5 +1,10 @@
 -- name: insert_held
--- Bookings of a batch, PENDING, with the deadline and the free units of their first answer.
+-- Bookings of a batch, PENDING, with the deadline and the free units of their first answer, and what they asked of which pools.
+WITH items AS (
+    INSERT INTO booking_items (booking_id, pool_id, quantity, amount, currency)
+    SELECT * FROM unnest(:item_booking_ids::uuid[], :item_pool_ids::uuid[], :item_quantities::integer[], :item_amounts::bigint[],
+                         :item_currencies::text[])
+)
 INSERT INTO bookings (id, customer_id, kind, owner_id, quantity, status, fare, service_fee, currency, payee_id, held_until, available_after,
                       created_at)
 SELECT id, customer_id, kind, owner_id, quantity, 'PENDING', fare, service_fee, currency, payee_id, held_until, available_after, created_at
@@ -9,9 +14,10 @@ SELECT id, customer_id, kind, owner_id, quantity, 'PENDING', fare, service_fee, 
        AS b (id, customer_id, kind, owner_id, quantity, fare, service_fee, currency, payee_id, held_until, available_after, created_at);
 
 -- name: insert_items
--- What the bookings of a batch asked of which pools.
+-- What a changed booking asks of which pools.
 INSERT INTO booking_items (booking_id, pool_id, quantity, amount, currency)
-SELECT * FROM unnest(:booking_ids::uuid[], :pool_ids::uuid[], :quantities::integer[], :amounts::bigint[], :currencies::text[]);
+SELECT :id, i.pool_id, i.quantity, i.amount, :currency
+  FROM unnest(:pool_ids::uuid[], :quantities::integer[], :amounts::bigint[]) AS i (pool_id, quantity, amount);
 
 -- name: count_holds
 -- What limits holding, in one read. Without an owner: how many live holds each of these customers has, where it is :live_from or more.

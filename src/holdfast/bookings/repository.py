@@ -13,7 +13,7 @@ from holdfast.common.actor import UserId
 from holdfast.common.ids import first_id_of
 from holdfast.database import Tx, queries
 from holdfast.inventory import PoolId
-from holdfast.resources.kind import PricedLine, Resolved, Wanted
+from holdfast.resources.kind import Resolved, Wanted
 
 SQL = queries(__file__)
 
@@ -46,44 +46,43 @@ class _Id(Struct, frozen=True):
 async def insert_held(tx: Tx, new: Sequence[NewBooking]) -> None:
     bookings = [each.booking for each in new]
     items = [(each.booking.id, line) for each in new for line in each.resolved.lines]
-    async with tx.pipeline():
-        await tx.run(
-            SQL.insert_held,
-            ids=[booking.id for booking in bookings],
-            customer_ids=[booking.customer_id for booking in bookings],
-            kinds=[booking.kind for booking in bookings],
-            owner_ids=[booking.owner_id for booking in bookings],
-            quantities=[booking.quantity for booking in bookings],
-            fares=[booking.fare for booking in bookings],
-            service_fees=[booking.service_fee for booking in bookings],
-            currencies=[booking.currency for booking in bookings],
-            payee_ids=[booking.payee_id for booking in bookings],
-            held_untils=[booking.held_until for booking in bookings],
-            available_afters=[booking.available_after for booking in bookings],
-            created_ats=[booking.created_at for booking in bookings],
-        )
-        await _insert_items(tx, items)
+    await tx.run(
+        SQL.insert_held,
+        ids=[booking.id for booking in bookings],
+        customer_ids=[booking.customer_id for booking in bookings],
+        kinds=[booking.kind for booking in bookings],
+        owner_ids=[booking.owner_id for booking in bookings],
+        quantities=[booking.quantity for booking in bookings],
+        fares=[booking.fare for booking in bookings],
+        service_fees=[booking.service_fee for booking in bookings],
+        currencies=[booking.currency for booking in bookings],
+        payee_ids=[booking.payee_id for booking in bookings],
+        held_untils=[booking.held_until for booking in bookings],
+        available_afters=[booking.available_after for booking in bookings],
+        created_ats=[booking.created_at for booking in bookings],
+        item_booking_ids=[booking_id for booking_id, _ in items],
+        item_pool_ids=[line.pool for _, line in items],
+        item_quantities=[line.quantity for _, line in items],
+        item_amounts=[line.amount.minor for _, line in items],
+        item_currencies=[line.amount.currency for _, line in items],
+    )
 
 
 async def change(tx: Tx, booking_id: BookingId, wanted: Wanted, resolved: Resolved) -> Booking:
     """Make a confirmed booking one of something else, at the fare of that; it is locked."""
     await tx.run(SQL.delete_items, id=booking_id)
-    await _insert_items(tx, [(booking_id, line) for line in resolved.lines])
+    await tx.run(
+        SQL.insert_items,
+        id=booking_id,
+        pool_ids=[line.pool for line in resolved.lines],
+        quantities=[line.quantity for line in resolved.lines],
+        amounts=[line.amount.minor for line in resolved.lines],
+        currency=resolved.fare.currency,
+    )
     (changed,) = await tx.all(
         SQL.change, Booking, id=booking_id, owner_id=wanted.owner_id, quantity=wanted.quantity, fare=resolved.fare.minor
     )
     return changed
-
-
-async def _insert_items(tx: Tx, items: Sequence[tuple[BookingId, PricedLine]]) -> None:
-    await tx.run(
-        SQL.insert_items,
-        booking_ids=[booking_id for booking_id, _ in items],
-        pool_ids=[line.pool for _, line in items],
-        quantities=[line.quantity for _, line in items],
-        amounts=[line.amount.minor for _, line in items],
-        currencies=[line.amount.currency for _, line in items],
-    )
 
 
 async def count_holds(

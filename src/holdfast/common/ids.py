@@ -17,6 +17,26 @@ _PAIRS = tuple(first + second for first in _DIGITS for second in _DIGITS)
 _TYPE_ID = re.compile(rf"([a-z](?:[a-z_]*[a-z])?)_([0-7][{_DIGITS}]{{25}})")
 
 
+class _Randomness:
+    """The operating system's randomness, 80 bits at a time out of many: each asking is a system call. Threads may share it."""
+
+    def __init__(self) -> None:
+        self._left: list[int] = []
+        # A child would otherwise make the ids that its parent makes.
+        os.register_at_fork(after_in_child=self._left.clear)
+
+    def take(self) -> int:
+        try:
+            return self._left.pop()
+        except IndexError:
+            fresh = os.urandom(4_000)
+            self._left += [int.from_bytes(fresh[start : start + 10]) for start in range(10, len(fresh), 10)]
+            return int.from_bytes(fresh[:10])
+
+
+_randomness = _Randomness()
+
+
 class MalformedId(ValueError):
     """A text that is no id of any kind. The edge says in which parameter it stood."""
 
@@ -44,7 +64,7 @@ class Id(UUID):
     def new(cls) -> Self:
         """A fresh UUIDv7 (RFC 9562, section 5.7): 48 bits of milliseconds, then 74 random bits."""
         milliseconds = time.time_ns() // 1_000_000
-        random = int.from_bytes(os.urandom(10))
+        random = _randomness.take()
         bits = milliseconds << 80 | 0x7 << 76 | (random >> 68) << 64 | 0b10 << 62 | random & (1 << 62) - 1
         return cls._of_bits(bits)
 

@@ -1,7 +1,8 @@
 -- name: publish
--- Appends events in the order given. Their transaction id and position come from the server.
-INSERT INTO events (id, name, subject_kind, subject_id, version, body)
-SELECT id, name, subject_kind, subject_id, version, body::jsonb
+-- Appends events in the order given. Their transaction id and position come from the server; so would the epoch, but a default is
+-- worked out for each row.
+INSERT INTO events (id, epoch, name, subject_kind, subject_id, version, body)
+SELECT id, (SELECT log_epoch()), name, subject_kind, subject_id, version, body::jsonb
   FROM unnest(:ids::uuid[], :names::text[], :subject_kinds::text[], :subject_ids::uuid[], :versions::bigint[], :bodies::text[])
        WITH ORDINALITY AS e (id, name, subject_kind, subject_id, version, body, ordinal)
  ORDER BY ordinal;

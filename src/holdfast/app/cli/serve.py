@@ -21,6 +21,7 @@ def serve(
     import uvicorn
 
     from holdfast.app import heap, logs
+    from holdfast.app.edge.corked import CorkedProtocol
     from holdfast.app.http import create_app
     from holdfast.app.internal import InternalApp, internal_server, new_registry
     from holdfast.app.leash import end_within
@@ -38,7 +39,7 @@ def serve(
     config = uvicorn.Config(
         create_app(program, registry),
         host=settings.host, port=settings.port, backlog=BACKLOG,
-        loop="uvloop", http="httptools", ws="websockets-sansio", lifespan="on",
+        loop="uvloop", http=CorkedProtocol, ws="websockets-sansio", lifespan="on",
         log_config=None, access_log=False,
         # The app itself reads X-Forwarded-For, as far as HOLDFAST_TRUSTED_PROXIES says.
         proxy_headers=False, server_header=False,
