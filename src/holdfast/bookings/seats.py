@@ -12,6 +12,8 @@ from holdfast.inventory import PoolId, Shortage
 from holdfast.sessions.models import SessionId
 
 REMEMBERED_S = 0.5
+ASKED_AGAIN_S = 0.1
+"""How soon another process is asked again about what it did not say was sold out: with every batch would be a thirtieth of its cost."""
 REMEMBERED_MAX = 10_000
 
 # All that another process said is that nothing is free.
@@ -24,14 +26,19 @@ class SoldOutMemo:
     def __init__(self, marks: Marks) -> None:
         self._marks = marks
         self._until: dict[UUID, tuple[float, Shortage]] = {}
+        self._ask_again_at: dict[UUID, float] = {}
 
     async def recall(self, owner_ids: Collection[UUID]) -> Mapping[UUID, Shortage]:
         """The shortages of those owners that are known to have nothing free."""
         now = time.monotonic()
         known = {owner_id: found[1] for owner_id in owner_ids if (found := self._until.get(owner_id)) and found[0] > now}
-        unknown = [SessionId.of(owner_id) for owner_id in owner_ids if owner_id not in known]
+        unknown = [SessionId.of(each) for each in owner_ids if each not in known and self._ask_again_at.get(each, 0.0) <= now]
         if unknown:
-            known |= dict.fromkeys(await self._marks.locked(unknown), _SAID_BY_ANOTHER)
+            said = await self._marks.locked(unknown)
+            known |= dict.fromkeys(said, _SAID_BY_ANOTHER)
+            if len(self._ask_again_at) + len(unknown) > REMEMBERED_MAX:
+                self._ask_again_at.clear()
+            self._ask_again_at.update(dict.fromkeys((each for each in unknown if each not in said), now + ASKED_AGAIN_S))
         return known
 
     async def note(self, shortages: Mapping[UUID, Shortage]) -> None:
