@@ -1,4 +1,7 @@
-"""A line of a hold has the hold's deadline, so that what lapsed on a pool is found by the pool, however much lapsed elsewhere."""
+"""A line of a hold has the hold's deadline, so that what lapsed on a pool is found by the pool, however much lapsed elsewhere.
+
+The version before writes lines without it, so it has to be stopped first.
+"""
 
 from alembic import op
 
@@ -9,6 +12,8 @@ depends_on = None
 
 
 def upgrade() -> None:
+    # Readers of the view lock it before the table.
+    op.execute("LOCK TABLE driver_session_seats")
     # Live holds only, so few rows: locking them for a moment is better than a migration in three parts.
     op.execute("ALTER TABLE hold_lines ADD COLUMN expires_at timestamptz")
     op.execute("UPDATE hold_lines l SET expires_at = h.expires_at FROM holds h WHERE h.id = l.hold_id")

@@ -142,7 +142,7 @@ SABOTAGES: Mapping[str, Sabotage] = {
     "the second look at what is given back": Sabotage(
         lambda: Control(attributes=[(CallingOff, "_give_back_some", _give_back_what_was_found)]), "closed, opened again, and money"
     ),
-    "giving back what was deleted": Sabotage(CONTROLS["inventory.without_returning"], "claim against expiry"),
+    "giving back what was deleted": Sabotage(CONTROLS["inventory.without_returning"], "release against leaving"),
     "selling what was deleted": Sabotage(CONTROLS["inventory.without_lines_on_confirm"], "late money against expiry"),
     "the deadline in a confirmation": Sabotage(
         lambda: Control(edits=[(inventory.SQL.confirm, "AND h.expires_at > business_now()", "")]), "money against the deadline"

@@ -102,9 +102,10 @@ def _moved(table: str, mode: Mode, column: str) -> Callable[[Parameters, Rows | 
 
 _clock = _of(CLOCK, Mode.READ)
 _TABLE: dict[Query, tuple[Callable[[Parameters, Rows | None], Access], ...]] = {
-    # A claim without lapsed holds says nothing about them, but one may be there by now: all holds, always.
+    # A claim that falls short without lapsed holds says nothing about them, but one may be there by now: all holds, always.
     inventory.SQL.lock_lapsed: (_clock, _of("hold_lines", Mode.READ), _of("holds", Mode.LOCK)),
-    inventory.SQL.lock_some_lapsed: (_clock, _of("holds", Mode.LOCK)),
+    inventory.SQL.pools_with_lapsed: (_clock, _of("hold_lines", Mode.READ)),
+    inventory.SQL.lock_some_lapsed: (_clock, _of("hold_lines", Mode.READ), _of("pools", Mode.LOCK), _of("holds", Mode.LOCK)),
     inventory.SQL.pools_of_holds: (_of("hold_lines", Mode.READ, "hold_ids"),),
     inventory.SQL.lines_of_holds: (_of("hold_lines", Mode.READ, "hold_ids"),),
     inventory.SQL.closed_pools_of_holds: (_of("hold_lines", Mode.READ, "hold_ids"), _of("pools", Mode.READ)),

@@ -141,7 +141,7 @@ async def test_lapsed_holds_are_locked_but_for_those_that_somebody_has(core: Cor
     (pool,) = await core.open(9)
     held = [await core.hold({pool: 1})]
     (first, second), _ = await core.try_claim({pool: 1}, {pool: 1}, lifetime=SOON)
-    parameters = {"pool_ids": [pool], "quantities": [9]} if query is repository.SQL.lock_lapsed else {"limit": 9, "oldest": 9}
+    parameters = {"pool_ids": [pool], "quantities": [9], "spare": 0} if query is repository.SQL.lock_lapsed else {"limit": 9, "oldest": 9}
     async with outside(owner_url) as keeper, outside(owner_url) as looker:
         await keeper.keep("holds", first)
         async with core.database.transaction() as tx:

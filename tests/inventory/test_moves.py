@@ -211,8 +211,9 @@ async def test_a_closed_pool_promises_no_time_at_which_it_may_free_up(core: Core
     assert (await core.see()).pools[town.first][3] is False
 
 
-async def test_a_claim_gives_back_no_more_than_is_in_its_way(core: Core, town: Town) -> None:
+async def test_a_claim_gives_back_no_more_than_is_in_its_way(core: Core, town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     """The worker does the rest, from the other end."""
+    monkeypatch.setattr(repository, "SPARE", 0)
     crowded, quiet = await core.open(9, 9)
     lapsed, _ = await core.try_claim(*({crowded: 1} for _ in range(5)), lifetime=timedelta(microseconds=1))
     # Those that live do not count.
@@ -244,6 +245,43 @@ async def test_a_claim_waits_for_nobody_but_its_own_pools(core: Core, town: Town
         await somebody.rollback()
     assert await core.hold({town.third: 20})
     assert core.told.given_back_ids == [town.lapsed]
+
+
+async def test_lapsed_holds_that_somebody_has_hide_no_others_and_are_not_taken_for_sold_out(core: Core, town: Town, owner_url: str) -> None:
+    (crowded,) = await core.open(3)
+    (first, second, last), _ = await core.try_claim(*({crowded: 1} for _ in range(3)), lifetime=timedelta(microseconds=1))
+    async with await psycopg.AsyncConnection.connect(owner_url) as somebody:
+        await somebody.execute("SELECT FROM holds WHERE id = %s FOR UPDATE", (last,))
+        core.told.given_back_ids.clear()
+        await core.hold({crowded: 1})
+        assert sorted(core.told.given_back_ids) == sorted([first, second])
+        await core.hold({crowded: 1})
+        (refused,), claim = await core.try_claim({crowded: 1})
+        assert (claim.refused[refused].free, claim.refused[refused].momentary) == (0, True)
+        await somebody.rollback()
+    await core.hold({crowded: 1})
+    (refused,), claim = await core.try_claim({crowded: 1})
+    assert not claim.refused[refused].momentary
+
+
+async def test_the_worker_takes_no_hold_of_a_pool_that_somebody_has(core: Core, town: Town, owner_url: str) -> None:
+    """Whoever has the pool then finds its lapsed holds to be had."""
+    async with await psycopg.AsyncConnection.connect(owner_url) as somebody:
+        await somebody.execute("SELECT FROM pools WHERE id = ANY(%s) FOR UPDATE", ([town.first, town.third],))
+        async with core.database.transaction() as tx:
+            assert await repository.lock_some_lapsed(tx, 9) == []
+        await somebody.rollback()
+    async with core.database.transaction() as tx:
+        assert await repository.lock_some_lapsed(tx, 9) == [town.lapsed]
+
+
+async def test_the_worker_locks_no_more_pools_than_it_needs(core: Core, town: Town, owner_url: str) -> None:
+    pools = sorted(await core.open(9, 9, 9))
+    await core.try_claim(*({pool: 1} for pool in pools for _ in range(3)), lifetime=timedelta(microseconds=1))
+    async with core.database.transaction() as tx, await psycopg.AsyncConnection.connect(owner_url) as somebody:
+        await core.inventory.expire(tx, 5)
+        found = await somebody.execute("SELECT id FROM pools WHERE id = ANY(%s) FOR UPDATE SKIP LOCKED", (pools,))
+        assert len(await found.fetchall()) >= 2
 
 
 async def latest(tx: Tx, pool: PoolId, count: int) -> list[HoldId]:

@@ -84,7 +84,7 @@ LINES_OF_POOL = "hold_lines_pool_id_expires_at_idx"
 EITHER = "holds_pkey|holds_expires_at_idx"
 
 CASES = [
-    Case(INVENTORY.lock_lapsed, {LINES_OF_POOL, "holds_pkey"}, {"pool_ids": ON_POOLS, "quantities": [1] * IDS}),
+    Case(INVENTORY.lock_lapsed, {LINES_OF_POOL, "holds_pkey"}, {"pool_ids": ON_POOLS, "quantities": [1] * IDS, "spare": 20}),
     Case(INVENTORY.pools_of_holds, {"hold_lines_pkey"}, {"hold_ids": HELD}),
     Case(INVENTORY.lines_of_holds, {"hold_lines_pkey"}, {"hold_ids": HELD}),
     Case(INVENTORY.closed_pools_of_holds, {"hold_lines_pkey", "pools_pkey"}, {"hold_ids": HELD}),
@@ -227,17 +227,17 @@ def test_a_plan_of_quiet_times_serves_in_a_storm(filled: psycopg.Connection[Any]
 
     All is rolled back. A plan that went by the deadline first would read each of the holds that lapsed here.
     """
-    prepared = INVENTORY.lock_lapsed.text.replace("%(pool_ids)s", "$1").replace("%(quantities)s", "$2")
+    prepared = INVENTORY.lock_lapsed.text.replace("%(pool_ids)s", "$1").replace("%(quantities)s", "$2").replace("%(spare)s", "$3")
     with filled.transaction(force_rollback=True), ClientCursor(filled) as cursor:
         cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
         cursor.execute(f"PREPARE quiet AS {prepared}".encode())
-        values: list[object] = [ON_POOLS[:1], [9]]
-        cursor.execute("EXECUTE quiet(%s, %s)", values)
+        values: list[object] = [ON_POOLS[:1], [9], 20]
+        cursor.execute("EXECUTE quiet(%s, %s, %s)", values)
         cursor.execute(
             "UPDATE holds SET created_at = business_now() - interval '2 hours', expires_at = business_now() - interval '1 second'"
         )
         cursor.execute("UPDATE hold_lines SET expires_at = business_now() - interval '1 second'")
-        cursor.execute("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE quiet(%s, %s)", values)
+        cursor.execute("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE quiet(%s, %s, %s)", values)
         row = cursor.fetchone()
         cursor.execute("DEALLOCATE quiet")
     assert row is not None

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from holdfast.bookings.states import BookingState, EndReason
+from holdfast.inventory.repository import SPARE
 from holdfast.sessions.states import SessionState
 
 LIFETIME = 5
@@ -211,11 +212,14 @@ class Model:
         return refusal
 
     def _give_way(self, pools: Iterable[str], units: int) -> None:
-        """Of each pool as many lapsed holds are given back as units are missing, the last to lapse first."""
+        """Of each pool as many lapsed holds are given back as units are wanted, and some to spare, the last to lapse first."""
         lapsed = sorted((name for name in self.bookings if self._is_lapsed(name)), key=lambda name: self.bookings[name].deadline)
         # Of one deadline, whoever came last.
         lapsed.reverse()
-        on_pools = [[name for name in lapsed if pool in self.offers[self.bookings[name].offer]][: max(units, 0)] for pool in pools]
+        on_pools = [
+            [name for name in lapsed if pool in self.offers[self.bookings[name].offer]][: units + SPARE if units > 0 else 0]
+            for pool in pools
+        ]
         self._lapse(set(chain.from_iterable(on_pools)))
 
     def _is_lapsed(self, name: str) -> bool:

@@ -246,7 +246,7 @@ class Desk:
             if hold_id in claim.refused:
                 shortage = claim.refused[hold_id]
                 judged[request.booking_id] = kind.refusal_of(shortage)
-                if shortage.free == 0 and kind.is_uniform:
+                if shortage.free == 0 and kind.is_uniform and not shortage.momentary:
                     shortages[request.owner_id] = shortage
                 continue
             resolution = resolved[request.booking_id].taking(claim.lines[hold_id])

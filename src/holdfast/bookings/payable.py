@@ -34,7 +34,7 @@ class BookingPayable:
     async def lock(self, tx: Tx, ids: Sequence[UUID], *, settling: bool) -> "LockedBookings":
         """Holds, bookings, and the pools of live holds where money has arrived.
 
-        Without a live hold the money is late: then claim locks those pools, together with others that it finds in its way.
+        Without a live hold the money is late, and claim locks the pools.
         """
         holds = await self._inventory.lock_holds(tx, _hold_ids(ids))
         bookings = await repository.lock(tx, ids)
@@ -141,7 +141,7 @@ class LockedBookings:
     async def _retake(self, tx: Tx, wanted: Mapping[BookingId, PaymentId]) -> Mapping[PaymentId, Effect]:
         """Late money: what was asked for is claimed anew, and sold in the same commit, or the money goes back.
 
-        A claim locks pools. Where a hold lapsed after those of this transaction were locked, none can follow, and it runs again.
+        Pools are locked once: where a hold lapsed after this transaction had locked some, it cannot claim, and runs again.
         """
         if not wanted:
             return {}
@@ -158,6 +158,7 @@ class LockedBookings:
                 )
                 for booking_id in wanted
             ],
+            # The hold of an EXPIRED booking is gone already.
             anew=[booking.hold_id for booking_id in wanted if (booking := self.bookings[booking_id]).status is BookingState.PENDING],
         )
         moved = await self._inventory.confirm(tx, list(claim.granted))

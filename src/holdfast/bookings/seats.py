@@ -13,7 +13,7 @@ from holdfast.sessions.models import SessionId
 
 REMEMBERED_S = 0.5
 ASKED_AGAIN_S = 0.1
-"""How soon another process is asked again about what it did not say was sold out: with every batch would be a thirtieth of its cost."""
+"""How soon Redis is asked again about an owner that it did not call sold out: asking with every batch took a thirtieth of its time."""
 REMEMBERED_MAX = 10_000
 
 # All that another process said is that nothing is free.

@@ -18,7 +18,7 @@ _TYPE_ID = re.compile(rf"([a-z](?:[a-z_]*[a-z])?)_([0-7][{_DIGITS}]{{25}})")
 
 
 class _Randomness:
-    """The operating system's randomness, 80 bits at a time out of many: each asking is a system call. Threads may share it."""
+    """80 random bits at a time from a supply, because asking the operating system is a system call. Threads may share it."""
 
     def __init__(self) -> None:
         self._left: list[int] = []

@@ -1,6 +1,7 @@
 """Reading the log: consumers, whose effects commit with their cursor, followers, whose effects lie outside, and the tail."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
@@ -15,7 +16,8 @@ from holdfast.events.event import Event, Recorded
 from holdfast.events.models import LogPosition
 
 BATCH = 500
-PASSED_OVER_MAX = 20
+PASSING_OVER_S_MAX = 0.5
+"""How long a reader passes over what it does not want before it keeps its place. As long as it reads, nobody sees what is newer."""
 IDLE_WAIT_S = 0.1
 FAILURE_WAIT_S = 1.0
 
@@ -116,17 +118,17 @@ async def read_on(database: Database, after: LogPosition) -> tuple[Sequence[Reco
 
 async def _read_wanted(tx: Tx, after: LogPosition, wants: frozenset[type[Event]]) -> tuple[Sequence[Recorded], LogPosition]:
     """The next batch that has something wanted in it; what is passed over costs no commit of its own."""
-    end = after
-    for _ in range(PASSED_OVER_MAX):
+    give_up_at, end = time.monotonic() + PASSING_OVER_S_MAX, after
+    while True:
         events, reached = await repository.read_after(tx, end, BATCH, wants)
-        if events or reached == end:
+        if events or reached == end or time.monotonic() > give_up_at:
             return events, reached
         end = reached
-    return (), end
 
 
 async def _run(name: str, step: "Step") -> None:
     while True:
+        began = time.monotonic()
         try:
             done = await step()
         except (psycopg.OperationalError, ConnectionLost, OutcomeUnknown, Overloaded) as error:
@@ -138,8 +140,8 @@ async def _run(name: str, step: "Step") -> None:
             log.exception("consumer_failed", consumer=name)
             await asyncio.sleep(FAILURE_WAIT_S)
             continue
-        if not done:
-            await asyncio.sleep(IDLE_WAIT_S)
+        # Whoever has much to catch up with takes half of the time, so that others get on.
+        await asyncio.sleep(time.monotonic() - began if done else IDLE_WAIT_S)
 
 
 class Step(Protocol):

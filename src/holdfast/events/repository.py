@@ -60,6 +60,7 @@ async def read_after(
     recorded = []
     for row in rows:
         known = event_named(row.name)
+        # The last row comes whatever its name.
         if known is None or (wanted is not None and known not in wanted):
             continue
         event = msgspec.json.decode(row.body, type=known, dec_hook=decode_hook)

@@ -11,7 +11,7 @@ from holdfast.inventory.models import ClaimRequest, HoldId, Line, Pool, PoolId, 
 def decide(requests: Sequence[ClaimRequest], pools: Mapping[PoolId, Pool]) -> tuple[list[ClaimRequest], dict[HoldId, Shortage]]:
     """Grant in order of arrival, all lines or none. A large request that does not fit does not block smaller ones behind it.
 
-    ``pools`` are locked and fresh, lapsed holds on them given back. Two lines on one pool count together.
+    ``pools`` are locked and fresh; a lapsed hold that was not given back counts as held. Two lines on one pool count together.
     What is granted comes back with the lines that it got: the first of its choices that fits.
     """
     left = {pool.id: pool.free for pool in pools.values()}

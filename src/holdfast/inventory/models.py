@@ -157,13 +157,15 @@ class Hold(Struct, frozen=True):
 class Shortage(Struct, frozen=True):
     """Why a claim was refused: the pool that fell short, and what it had; where there were other choices, what all of them had.
 
-    ``may_free_up_at`` is when the next hold on it lapses, None where no live hold is on it.
+    ``may_free_up_at`` is when the next hold on it lapses, None where no live hold is on it. ``momentary``: lapsed holds are left on it,
+    which somebody has just now, so it should be asked again.
     """
 
     pool: PoolId
     free: int
     closed: bool
     may_free_up_at: datetime | None = None
+    momentary: bool = False
 
 
 class Claim(Struct, frozen=True):

@@ -5,20 +5,24 @@ SELECT * FROM unnest(:ids::uuid[], :owner_kinds::text[], :owner_ids::uuid[], :ca
                      :starts::timestamptz[], :ends::timestamptz[]);
 
 -- name: lock_lapsed
--- Lapsed holds that stand in the way of a claim: on each pool as many as units are missing there, which is enough. The last to
--- lapse, because the worker begins with the first. Skips locked rows: it never waits, so it may come after the pools. Lapsed is
--- judged on the locked row: one that was extended a moment ago is not taken. Judged outside, so that no plan walks through all
--- that lapsed.
+-- Lapsed holds that stand in the way of a claim: on each pool as many as units are wanted there, and :spare more, because somebody may
+-- have some of them. The last to lapse, because the worker begins with the first. Skips locked rows: it never waits, so it may come
+-- after the pools. Lapsed is judged on the locked row: one that was extended a moment ago is not taken. Judged outside, so that no
+-- plan walks through all that lapsed.
 WITH locked AS MATERIALIZED (
     SELECT id, expires_at FROM holds
      WHERE id = ANY(ARRAY(SELECT l.hold_id
                             FROM unnest(:pool_ids::uuid[], :quantities::integer[]) AS w (pool_id, quantity)
                            CROSS JOIN LATERAL (SELECT hold_id FROM hold_lines WHERE pool_id = w.pool_id AND expires_at <= business_now()
-                                                ORDER BY expires_at DESC, hold_id DESC LIMIT w.quantity) AS l))
+                                                ORDER BY expires_at DESC, hold_id DESC LIMIT w.quantity + :spare) AS l))
      ORDER BY id
        FOR UPDATE SKIP LOCKED
 )
 SELECT id FROM locked WHERE expires_at <= business_now();
+
+-- name: pools_with_lapsed
+-- Those of these pools on which lapsed holds are left.
+SELECT DISTINCT pool_id FROM hold_lines WHERE pool_id = ANY(:pool_ids) AND expires_at <= business_now();
 
 -- name: pools_of_holds
 -- Which pools a set of holds has lines of. The holds are locked, so the answer stays true.
@@ -61,16 +65,24 @@ SELECT id, owner_kind, owner_id, capacity, held, sold, version, closed_at
 SELECT id, expires_at, expires_at > business_now() AS live FROM holds WHERE id = ANY(:ids) ORDER BY id FOR UPDATE;
 
 -- name: lock_some_lapsed
--- What the worker gives back next, those that nobody else is dealing with: what lapsed on the pools of the :oldest longest lapsed
--- holds, pool by pool, at most :limit. So many holds are of few pools, and whoever sells meets few that are locked.
+-- What the worker gives back next: lapsed holds of the pools of the :oldest longest lapsed ones, pool by pool, of about :limit lines, and
+-- no more pools than that takes: whoever sells meets few that are locked. Pools first, those that nobody has: otherwise a claim that has
+-- one would find its holds taken, and the worker its pool, and nobody would give anything back.
 WITH crowded AS MATERIALIZED (
     SELECT DISTINCT pool_id FROM hold_lines
      WHERE hold_id = ANY(ARRAY(SELECT id FROM holds WHERE expires_at <= business_now() ORDER BY expires_at LIMIT :oldest))
+), counted AS MATERIALIZED (
+    SELECT c.pool_id, l.lapsed, sum(l.lapsed) OVER (ORDER BY c.pool_id) - l.lapsed AS before
+      FROM crowded c
+     CROSS JOIN LATERAL (SELECT count(*) AS lapsed FROM (SELECT FROM hold_lines WHERE pool_id = c.pool_id AND expires_at <= business_now()
+                                                          LIMIT :limit) AS few) AS l
+), had AS MATERIALIZED (
+    SELECT id FROM pools WHERE id = ANY(ARRAY(SELECT pool_id FROM counted WHERE before < :limit)) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
 ), locked AS MATERIALIZED (
     SELECT id, expires_at FROM holds
      WHERE id = ANY(ARRAY(SELECT l.hold_id
-                            FROM crowded c
-                           CROSS JOIN LATERAL (SELECT hold_id FROM hold_lines WHERE pool_id = c.pool_id AND expires_at <= business_now()
+                            FROM had
+                           CROSS JOIN LATERAL (SELECT hold_id FROM hold_lines WHERE pool_id = had.id AND expires_at <= business_now()
                                                 ORDER BY expires_at LIMIT :limit) AS l
                            LIMIT :limit))
      ORDER BY id
@@ -141,7 +153,7 @@ WITH lines AS (
 SELECT hold_id, pool_id, quantity FROM lines;
 
 -- name: extend
--- Moves the deadline of a live hold and of its lines, later only. Returns it; no row where the hold lapsed or is gone.
+-- Moves the deadline of a live hold, later only, and of its lines, by which what lapsed on a pool is found. Returns it; no row where the hold lapsed or is gone.
 WITH moved AS (
     UPDATE holds SET expires_at = greatest(expires_at, :until) WHERE id = :id AND expires_at > business_now() RETURNING id, expires_at
 ), lines AS (

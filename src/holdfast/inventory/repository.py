@@ -13,8 +13,10 @@ SQL = queries(__file__)
 
 POOL_WAIT_MS = 250
 """How long is waited for a pool, as ``short_wait`` says."""
-OLDEST_MAX = 50
-"""From how many of the longest lapsed holds the worker goes on to their pools: as many pools it may lock at a time, and a few more."""
+OLDEST_MAX = 20
+"""The worker looks at the pools of so many of the longest lapsed holds, which bounds how many pools it locks."""
+SPARE = 20
+"""How many lapsed holds of a pool a claim takes beyond what it needs: somebody may have some of them."""
 
 
 class _PoolRow(Struct, frozen=True):
@@ -46,9 +48,13 @@ async def open_pools(tx: Tx, pools: Sequence[NewPool]) -> None:
     )
 
 
-async def lock_lapsed(tx: Tx, missing: Mapping[PoolId, int]) -> list[HoldId]:
-    rows = await tx.all(SQL.lock_lapsed, _HoldRow, pool_ids=list(missing), quantities=list(missing.values()))
+async def lock_lapsed(tx: Tx, wanted: Mapping[PoolId, int]) -> list[HoldId]:
+    rows = await tx.all(SQL.lock_lapsed, _HoldRow, pool_ids=list(wanted), quantities=list(wanted.values()), spare=SPARE)
     return [row.id for row in rows]
+
+
+async def pools_with_lapsed(tx: Tx, pool_ids: Sequence[PoolId]) -> frozenset[PoolId]:
+    return frozenset(row.pool_id for row in await tx.all(SQL.pools_with_lapsed, _PoolRow, pool_ids=list(pool_ids)))
 
 
 async def lock_some_lapsed(tx: Tx, limit: int) -> list[HoldId]:

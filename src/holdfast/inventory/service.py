@@ -28,7 +28,11 @@ from holdfast.inventory.models import (
     NewPool,
     Pool,
     PoolId,
+    Shortage,
 )
+
+LAPSED_MAX = 500
+"""How many lapsed holds are given back for a pool that is to become smaller; the worker does the rest."""
 
 
 class HoldOwner(Protocol):
@@ -57,9 +61,9 @@ class Inventory:
     async def claim(self, tx: Tx, requests: Sequence[ClaimRequest], *, anew: Sequence[HoldId] = ()) -> Claim:
         """Take units for each request, all lines or none, in order of arrival; lapsed holds in the way are given back.
 
-        ``anew``: lapsed holds, locked by the caller, which end with it, so that a request may have the id of one. Locks every pool, then
-        lapsed holds without waiting. Raises psycopg's LockNotAvailable where a pool stays locked for 250 ms, and LockedTwice in a
-        transaction that has locked others.
+        ``anew``: lapsed holds, locked by the caller, which end with it, so that a request may have the id of one.
+        Locks every pool, and where it falls short lapsed holds, without waiting. Raises psycopg's LockNotAvailable where a pool stays
+        locked for 250 ms, and LockedTwice in a transaction that has locked others.
         """
         return await self._claim(tx, requests, anew=anew)
 
@@ -81,7 +85,7 @@ class Inventory:
     async def _claim(
         self, tx: Tx, requests: Sequence[ClaimRequest], *, anew: Sequence[HoldId] = (), changed: Sequence[HoldId] = ()
     ) -> Claim:
-        """``changed``: what was sold under these holds is given back first."""
+        """``anew`` and ``changed``: what is held under these holds, and what was sold under those, is given back first."""
         wanted = {pool for request in requests for pool in request.pools}
         if anew:
             wanted |= set(await repository.pools_of_holds(tx, anew))
@@ -94,39 +98,38 @@ class Inventory:
             pools = after(pools, quantities(await repository.give_back_sold(tx, changed)), sold=-1)
         granted, refused = decide(requests, pools)
         lapsed: list[HoldId] = []
-        if short := [request for request in requests if request.hold in refused and not refused[request.hold].closed]:
-            lapsed, pools = await self._give_way(tx, await repository.lock_lapsed(tx, at_most(short)), pools)
+        if fell_short := [request for request in requests if request.hold in refused and not refused[request.hold].closed]:
+            lapsed, pools = await self._give_back_lapsed(tx, await repository.lock_lapsed(tx, at_most(fell_short)), pools)
             granted, refused = decide(requests, pools)
         holds = await repository.grant(tx, granted) if granted else {}
         pools = after(pools, quantities(line for request in granted for line in request.lines), held=1)
         if ended := [*anew, *lapsed]:
             await self.owner.given_back(tx, ended, pools)
-        short_of = sorted({shortage.pool for shortage in refused.values() if not shortage.closed})
-        if short_of:
-            deadlines = await repository.next_deadlines(tx, short_of)
-            refused = {
-                hold: msgspec.structs.replace(shortage, may_free_up_at=deadlines.get(shortage.pool)) for hold, shortage in refused.items()
-            }
-        return Claim(holds, {request.hold: request.lines for request in granted}, refused, pools)
+        return Claim(holds, {request.hold: request.lines for request in granted}, await _with_outlook(tx, refused), pools)
 
-    async def _give_way(self, tx: Tx, lapsed: Sequence[HoldId], locked: Mapping[PoolId, Pool]) -> tuple[list[HoldId], dict[PoolId, Pool]]:
-        """Give back lapsed holds, which are locked; those it was, and the locked pools as they then stand.
+    async def _give_back_lapsed(
+        self, tx: Tx, lapsed: Sequence[HoldId], locked: Mapping[PoolId, Pool]
+    ) -> tuple[list[HoldId], dict[PoolId, Pool]]:
+        """Give back lapsed holds, which are locked. Returns those that were given back, and the locked pools as they then stand.
 
         Waits for nothing. A hold of which one pool is not to be had now is left for the next time.
         """
         pools = dict(locked)
-        if others := set(await repository.pools_of_holds(tx, lapsed) if lapsed else ()) - pools.keys():
-            pools |= await repository.lock_pools_nobody_has(tx, sorted(others))
-            if not pools.keys() >= others:
-                lines = await repository.lines_of_holds(tx, lapsed)
-                stuck = {line.hold_id for line in lines if line.pool_id not in pools}
-                lapsed = [hold_id for hold_id in lapsed if hold_id not in stuck]
         if not lapsed:
             return [], pools
+        others = set(await repository.pools_of_holds(tx, lapsed)) - pools.keys()
+        if others:
+            pools |= await repository.lock_pools_nobody_has(tx, sorted(others))
+        if not pools.keys() >= others:
+            lines = await repository.lines_of_holds(tx, lapsed)
+            stuck = {line.hold_id for line in lines if line.pool_id not in pools}
+            lapsed = [hold_id for hold_id in lapsed if hold_id not in stuck]
+            if not lapsed:
+                return [], pools
         return list(lapsed), after(pools, quantities(await repository.give_back_held(tx, lapsed)), held=-1)
 
     async def resize(self, tx: Tx, pool_id: PoolId, capacity: int) -> Pool:
-        """Change the capacity of a pool while it sells; lapsed holds in the way are given back.
+        """Change the capacity of a pool while it sells; lapsed holds in the way are given back, some 500 at most.
 
         The pool as it is now, still locked. Raises CapacityInUse where more is held and sold, LookupError where there is no such pool, and
         what ``claim`` raises.
@@ -136,7 +139,8 @@ class Inventory:
             raise LookupError(pool_id)
         over = pools[pool_id].held + pools[pool_id].sold - capacity
         if over > 0:
-            lapsed, pools = await self._give_way(tx, await repository.lock_lapsed(tx, {pool_id: over}), pools)
+            found = await repository.lock_lapsed(tx, {pool_id: min(over, LAPSED_MAX)})
+            lapsed, pools = await self._give_back_lapsed(tx, found, pools)
             if lapsed:
                 await self.owner.given_back(tx, lapsed, pools)
         pool = pools[pool_id]
@@ -198,11 +202,11 @@ class Inventory:
         await repository.reopen(tx, pool_ids)
 
     async def expire(self, tx: Tx, limit: int) -> int:
-        """Give back at most ``limit`` lapsed holds, the longest lapsed first; returns how many it were.
+        """Give back at most ``limit`` lapsed holds, beginning with the pools of the longest lapsed; returns how many it were.
 
         Waits for nothing. A hold of which one pool is not to be had now is left for the next time.
         """
-        lapsed, pools = await self._give_way(tx, await repository.lock_some_lapsed(tx, limit), {})
+        lapsed, pools = await self._give_back_lapsed(tx, await repository.lock_some_lapsed(tx, limit), {})
         if lapsed:
             await self.owner.given_back(tx, lapsed, pools)
         return len(lapsed)
@@ -218,6 +222,19 @@ class Inventory:
     async def holds_on(self, tx: Tx, pool_ids: Sequence[PoolId], limit: int) -> list[HoldId]:
         """At most ``limit`` holds, live or lapsed, on these pools: what closing gives back."""
         return await repository.holds_on_pools(tx, pool_ids, limit)
+
+
+async def _with_outlook(tx: Tx, refused: Mapping[HoldId, Shortage]) -> dict[HoldId, Shortage]:
+    """Refusals with what is to be expected of the pools that fell short."""
+    short = sorted({shortage.pool for shortage in refused.values() if not shortage.closed})
+    if not short:
+        return dict(refused)
+    deadlines = await repository.next_deadlines(tx, short)
+    left = await repository.pools_with_lapsed(tx, short)
+    return {
+        hold: msgspec.structs.replace(shortage, may_free_up_at=deadlines.get(shortage.pool), momentary=shortage.pool in left)
+        for hold, shortage in refused.items()
+    }
 
 
 def _by_hold(lines: Sequence[MovedLine]) -> dict[HoldId, list[MovedLine]]:

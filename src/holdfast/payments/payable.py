@@ -110,7 +110,7 @@ class Payable(Protocol):
     async def lock(self, tx: Tx, ids: Sequence[UUID], *, settling: bool) -> Locked:
         """Lock own holds, then bookings, by id. ``settling``: money has arrived, so pools of live holds follow.
 
-        Of the others ``captured`` locks the pools, all in one step with those of the lapsed holds that it finds in its way.
+        Of the others ``captured`` locks the pools.
         """
         ...
 

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 AT_ONCE_MAX = 65_536
-"""Bytes of which no more are kept back."""
+"""No more bytes than these are kept back."""
 
 
 class CorkedTransport:
     """A transport that sends what was written once its caller has returned to the loop.
 
     uvicorn writes the head of an answer and its body apart, and each write is a system call: they were an eighth of the processor time
-    of a hold. Everything else is the transport's own.
+    of a hold. What else uvicorn calls is the transport's own.
     """
 
     __slots__ = ("_call_soon", "_size", "_transport", "_written", "get_extra_info", "is_closing", "pause_reading", "resume_reading")
@@ -34,7 +34,7 @@ class CorkedTransport:
         self._written.append(data)
         self._size += len(data)
         if self._size > AT_ONCE_MAX:
-            # A long answer is held up here by nobody, so that its sender hears when the other side reads slowly.
+            # A long answer is passed on at once, so that its sender hears when the other side reads slowly.
             self.flush()
 
     def flush(self) -> None:
@@ -50,7 +50,7 @@ class CorkedTransport:
         self._transport.close()
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        """A WebSocket takes over, and writes for itself."""
+        """A WebSocket takes over, on this transport."""
         self.flush()
         self._transport.set_protocol(protocol)
 
