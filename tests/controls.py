@@ -49,7 +49,7 @@ CONTROLS: dict[str, Callable[[], Control]] = {
     "inventory.without_closed_check": lambda: Control(
         edits=[(inventory.SQL.lock_pools, "version, closed_at", "version, NULL::timestamptz AS closed_at")]
     ),
-    # What a lapsed hold gives back is what it once asked for, not what was deleted, and nobody locks it.
+    # What a lapsed hold gives back is what it once asked for, not what was deleted, and the worker locks neither it nor its pools.
     "inventory.without_returning": lambda: Control(
         edits=[
             (
@@ -59,6 +59,8 @@ CONTROLS: dict[str, Callable[[], Control]] = {
             ),
             (inventory.SQL.lock_lapsed, "FOR UPDATE SKIP LOCKED", ""),
             (inventory.SQL.lock_some_lapsed, "FOR UPDATE SKIP LOCKED", ""),
+            (inventory.SQL.lock_some_lapsed, "FOR NO KEY UPDATE SKIP LOCKED", ""),
+            (inventory.SQL.lock_pools_nobody_has, "FOR NO KEY UPDATE SKIP LOCKED", ""),
             (inventory.SQL.lock_holds, "FOR UPDATE", ""),
             (bookings.SQL.lock, "FOR NO KEY UPDATE", ""),
         ],

@@ -26,8 +26,10 @@ from holdfast.bookings import handlers, seats
 from holdfast.cache import RedisLink
 from holdfast.common import ids
 from holdfast.database import Database, Query, Tx, engine
+from holdfast.events import consumers
 from holdfast.inventory import repository as inventory
 from holdfast.payments import service as payments_service
+from holdfast.waiting import sight
 
 T = TypeVar("T")
 
@@ -276,9 +278,11 @@ class Schedule:
             (RedisLink, "ask", lambda link, command, otherwise: self.outside(lambda: ask(link, command, otherwise))),
             (psycopg.AsyncConnection, "commit", _commit),
             (psycopg.AsyncConnection, "rollback", _rollback),
-            (ids, "os", SimpleNamespace(urandom=_bytes)),
+            (ids, "_randomness", SimpleNamespace(take=lambda: int.from_bytes(_bytes(10)))),
             (ids, "time", SimpleNamespace(time_ns=lambda: int(self._now().timestamp() * 1e9))),
             (seats, "time", SimpleNamespace(monotonic=lambda: self.turns / 100)),
+            (sight, "time", SimpleNamespace(monotonic=lambda: self.turns / 100)),
+            (consumers, "time", SimpleNamespace(monotonic=lambda: self.turns / 100)),
             (handlers, "datetime", _clock(self._now)),
             (payments_service, "OVERLOADED_WAITS_S", (0.0, 0.0, 0.0)),
             # Whoever waits too long is told so by a fault: when the server's own deadlines pass depends on the machine.
