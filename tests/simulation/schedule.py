@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.simulation.faults import ANYWHERE, AT_COMMIT, SERVER_SAYS, Fault, drop, end_backend, lose_answer_of_commit, say
 
 from holdfast.bookings import handlers, seats
-from holdfast.cache import Marks, RedisLink
+from holdfast.cache import RedisLink
 from holdfast.common import ids
 from holdfast.database import Database, Query, Tx, engine
 from holdfast.events import consumers
@@ -278,8 +278,6 @@ class Schedule:
             (RedisLink, "ask", lambda link, command, otherwise: self.outside(lambda: ask(link, command, otherwise))),
             (psycopg.AsyncConnection, "commit", _commit),
             (psycopg.AsyncConnection, "rollback", _rollback),
-            # Redis forgets marks by its own clock, which no seed moves.
-            (Marks, "locked", _nothing_is_marked),
             (ids, "_randomness", SimpleNamespace(take=lambda: int.from_bytes(_bytes(10)))),
             (ids, "time", SimpleNamespace(time_ns=lambda: int(self._now().timestamp() * 1e9))),
             (seats, "time", SimpleNamespace(monotonic=lambda: self.turns / 100)),
@@ -317,10 +315,6 @@ def _clock(now: Callable[[], datetime_module.datetime]) -> type[datetime_module.
             return now().astimezone(tz)
 
     return Clock
-
-
-async def _nothing_is_marked(_: Marks, sessions: Sequence[object]) -> frozenset[object]:
-    return frozenset()
 
 
 def _bytes(size: int) -> bytes:
