@@ -100,7 +100,8 @@ class Inventory:
         lapsed: list[HoldId] = []
         if fell_short := [request for request in requests if request.hold in refused and not refused[request.hold].closed]:
             lapsed, pools = await self._give_back_lapsed(tx, await repository.lock_lapsed(tx, at_most(fell_short)), pools)
-            granted, refused = decide(requests, pools)
+            if lapsed:
+                granted, refused = decide(requests, pools)
         holds = await repository.grant(tx, granted) if granted else {}
         pools = after(pools, quantities(line for request in granted for line in request.lines), held=1)
         if ended := [*anew, *lapsed]:
