@@ -33,6 +33,7 @@ FARE = 1000
 FEE = 100
 TURN = timedelta(minutes=5)
 JOINS_MAX = 3
+UNPAID_HOLDS_MAX = 5
 
 
 def fresh_key() -> IdempotencyKey:
@@ -59,7 +60,7 @@ class Shop:
             self.inventory,
             known,
             Marks(self.redis),
-            limits=HoldLimits(live_holds_max),
+            limits=HoldLimits(live_holds_max, UNPAID_HOLDS_MAX),
             gate=self.waiting.gate,
         )
         self.inventory.owner = self.bookings.hold_owner

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from holdfast.app.bench.world import Site, World, open_world
+from holdfast.app.bench.site import Site, open_site
+from holdfast.app.bench.world import World, open_world
 
 
 @pytest.fixture(scope="module")
@@ -16,5 +17,5 @@ def world() -> Iterator[World]:
 @pytest.fixture(scope="module")
 def site(world: World) -> Iterator[Site]:
     """A database of this module's own, with the web server on it."""
-    with world.site() as opened:
+    with open_site(world) as opened:
         yield opened

@@ -17,7 +17,8 @@ from holdfast.app.bench.figures import Baseline
 from holdfast.app.bench.plan import Plan
 from holdfast.app.bench.run import bench, choose
 from holdfast.app.bench.scenarios import CREATED, SCENARIOS, hold_targets, holds, idle, job
-from holdfast.app.bench.world import Site, World
+from holdfast.app.bench.site import Site, open_site
+from holdfast.app.bench.world import World
 from holdfast.app.faults import Fault
 from holdfast.config import Environment, Settings, UnsafeSettings
 
@@ -77,7 +78,7 @@ def test_the_baseline_writes_what_a_hold_writes(site: Site) -> None:
 
 
 def test_the_baseline_of_nights_writes_what_a_hold_of_nights_writes(world: World) -> None:
-    with world.site() as site:
+    with open_site(world) as site:
         sessions, rooms = site.open_sessions(20), site.open_rooms(2)
         assert sessions[-1] < NIGHTS * rooms[0]
         assert site.open_sessions(1)[0] == NIGHTS * rooms[-1] + NIGHTS
@@ -129,7 +130,7 @@ def test_the_baseline_endpoint_writes_nothing(site: Site) -> None:
 
 
 def test_the_baseline_endpoint_is_there_only_for_the_benchmark(world: World) -> None:
-    with world.site(HOLDFAST_BENCH_ENDPOINT="false") as site:
+    with open_site(world, HOLDFAST_BENCH_ENDPOINT="false") as site:
         loaded = site.load(job(site, BRIEF, site.invite(1), hold_targets(site.open_sessions(1)), CREATED, requests_max=1))
         assert loaded.result.unexpected == 0
         missing = idle(site, msgspec.structs.replace(BRIEF, connections=1), site.invite(1))

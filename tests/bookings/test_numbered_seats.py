@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
-from tests.shop import Shop, fresh_key
+from tests.shop import UNPAID_HOLDS_MAX, Shop, fresh_key
 
 from holdfast.bookings.desk import Desk, HoldLimits
 from holdfast.bookings.models import HeldBooking
@@ -71,7 +71,7 @@ async def shop(database: Database) -> Shop:
 
 
 def desk_for(shop: Shop, kind: Hall) -> Desk:
-    return Desk(shop.database, shop.inventory, Kinds(kind), SoldOutMemo(Marks(RedisLink(""))), limits=HoldLimits(100))
+    return Desk(shop.database, shop.inventory, Kinds(kind), SoldOutMemo(Marks(RedisLink(""))), limits=HoldLimits(100, UNPAID_HOLDS_MAX))
 
 
 async def seats_of(shop: Shop, held: HeldBooking) -> list[UUID]:

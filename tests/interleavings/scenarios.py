@@ -412,7 +412,7 @@ PAIRS: Sequence[Scenario] = (
         serial=False,
     ),
     Scenario(
-        "late money for two who are in each other's way",
+        "late money for two who both lapsed",
         Start(seats=4, lapsed=[Wish("amal", units=2), Wish("badr", units=2)]),
         {"money": pay("amal"), "more money": pay("badr")},
         _paid_is_kept,

@@ -12,9 +12,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from psycopg.rows import dict_row
 from tests.interleavings.town import BUS, PEOPLE, Facts, Start, Town
 from tests.model.reference import LIFETIME, BookingModel, Model, PoolModel
-from tests.shop import FARE, Shop
+from tests.shop import FARE, UNPAID_HOLDS_MAX, Shop
 
-from holdfast.bookings.desk import HoldLimits
 from holdfast.bookings.models import BookingId, HeldBooking
 from holdfast.bookings.states import BookingState
 from holdfast.common.actor import Actor, Role, UserId
@@ -107,7 +106,7 @@ class SalesMachine(RuleBasedStateMachine):
             offers={BUS: (BUS,)} | {name: tuple(pools) for name, pools in START.offers.items()},
             fares={BUS: FARE} | {name: FARE * len(pools) for name, pools in START.offers.items()},
             live_max=LIVE_MAX,
-            unpaid_max=HoldLimits().unpaid_max,
+            unpaid_max=UNPAID_HOLDS_MAX,
             sessions={BUS: SessionState.ACTIVE},
         )
         self._answers: dict[str, HeldBooking] = {}

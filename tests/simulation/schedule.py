@@ -1,7 +1,6 @@
 """One thing at a time: which task sends its next statement is a choice of the seed, never of the machine.
 
-Every statement, pipeline and COMMIT of the program waits here for its turn. A turn is given only when everything else is at rest: each
-statement under way has come back, or waits in the server for a lock, which only another turn can give it.
+Every statement, pipeline and COMMIT of the program waits here for its turn. A turn is given only when everything else is at rest.
 """
 
 import asyncio
@@ -21,6 +20,7 @@ import psycopg
 import stamina
 from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.simulation.faults import ANYWHERE, AT_COMMIT, SERVER_SAYS, Fault, drop, end_backend, lose_answer_of_commit, say
+from tests.simulation.underway import UnderWay, let_go_on
 
 from holdfast.bookings import handlers, seats
 from holdfast.cache import RedisLink
@@ -33,9 +33,6 @@ from holdfast.waiting import sight
 
 T = TypeVar("T")
 
-# So many rounds of the loop in which nobody did anything: the wires are looked at in each.
-IDLE_ROUNDS = 4
-LOOK_AGAIN_S = 0.002
 # A COMMIT is where most can go wrong.
 FAULTS_AT_COMMIT = 4
 COMMIT = "COMMIT"
@@ -56,6 +53,8 @@ class Process:
         self.is_dead = True
         open_still = [pg for database in self.databases for pg in database._opened if not pg.closed]
         for pg in open_still:
+            # What is stopped does not hear that it shall end.
+            let_go_on(pg)
             drop(pg)
         # Else the server would notice in its own time, and who waits for whom until then would be the machine's choice.
         for pg in open_still:
@@ -100,7 +99,7 @@ class Schedule:
         self.on_fault: Callable[[Fault, Process], Awaitable[None]] | None = None
         self.faults_per_1000 = faults_per_1000
         self._parked: list[Parked] = []
-        self._under_way: dict[asyncio.Future[None], psycopg.AsyncConnection[Any] | None] = {}
+        self._under_way = UnderWay(control)
         self._in_pipeline: set[int] = set()
         self._lost: list[asyncio.Future[Fault | None]] = []
         self._is_over = False
@@ -113,7 +112,7 @@ class Schedule:
         if id(tx.pg) in self._in_pipeline:
             return await send()
         fault = await self._turn(tx.pg, statement.name if isinstance(statement, Query) else "built")
-        with self._is_under_way(tx.pg):
+        with self._under_way.until_back(tx.pg):
             await self._strike(fault, tx.pg)
             return await send()
 
@@ -121,7 +120,7 @@ class Schedule:
     async def pipeline(self, tx: Tx, opened: contextlib.AbstractAsyncContextManager[T]) -> AsyncIterator[T]:
         """A pipeline is one turn."""
         fault = await self._turn(tx.pg, "pipeline")
-        with self._is_under_way(tx.pg):
+        with self._under_way.until_back(tx.pg):
             await self._strike(fault, tx.pg)
             self._in_pipeline.add(id(tx.pg))
             try:
@@ -136,7 +135,7 @@ class Schedule:
             await send()
             return
         fault = await self._turn(pg, COMMIT)
-        with self._is_under_way(pg):
+        with self._under_way.until_back(pg):
             if fault is Fault.ANSWER_LOST:
                 lose_answer_of_commit(pg)
             await self._strike(fault, pg)
@@ -146,7 +145,7 @@ class Schedule:
         """Something that waits for a server and needs no turn: connecting, Redis."""
         if PROCESS.get().is_dead:
             raise psycopg.OperationalError("the process is dead")
-        with self._is_under_way(None):
+        with self._under_way.until_back(None):
             return await ask()
 
     async def _turn(self, pg: psycopg.AsyncConnection[Any], what: str) -> Fault | None:
@@ -167,24 +166,15 @@ class Schedule:
         elif fault is Fault.KILLED_BEFORE:
             await end_backend(self.control, pg)
 
-    @contextmanager
-    def _is_under_way(self, pg: psycopg.AsyncConnection[Any] | None) -> Iterator[None]:
-        back: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._under_way[back] = pg
-        try:
-            yield
-        finally:
-            del self._under_way[back]
-            back.set_result(None)
-
     # What the seed decides ---------------------------------------------------------------------------------------------------------
 
     async def give_a_turn(self) -> bool:
-        """Wait until everything rests, and let one task go on; False where nobody waits for a turn."""
-        await self._rest()
+        """Wait until everything rests, and let one task go on; False where nobody waits for a turn: then only time can help."""
+        await self._under_way.rest()
         self._lost += [parked.turn for parked in self._parked if parked.process.is_dead]
         self._parked = [parked for parked in self._parked if not parked.process.is_dead and not parked.turn.done()]
         if not self._parked:
+            self._under_way.let_all_go_on()
             return False
         self.turns += 1
         # Not in the order in which they came, which is the machine's.
@@ -212,6 +202,7 @@ class Schedule:
     def end(self) -> None:
         """Let whoever is dead come to an end, so that nothing is left behind."""
         self._is_over = True
+        self._under_way.let_all_go_on()
         for turn in [*self._lost, *(parked.turn for parked in self._parked)]:
             if not turn.done():
                 turn.set_exception(psycopg.OperationalError("the simulation is over"))
@@ -220,32 +211,6 @@ class Schedule:
         if self.random.randrange(1000) >= self.faults_per_1000 * (FAULTS_AT_COMMIT if chosen.what == COMMIT else 1):
             return None
         return self.random.choice(AT_COMMIT if chosen.what == COMMIT else SERVER_SAYS + ANYWHERE)
-
-    async def _rest(self) -> None:
-        while True:
-            idle = 0
-            while idle < IDLE_ROUNDS:
-                await asyncio.sleep(0)
-                idle = 0 if self._loop_has_work() else idle + 1
-            if not self._under_way:
-                return
-            before = set(self._under_way)
-            await asyncio.wait(before, timeout=LOOK_AGAIN_S, return_when=asyncio.FIRST_COMPLETED)
-            if set(self._under_way) == before and await self._all_wait_for_locks() and set(self._under_way) == before:
-                return
-
-    def _loop_has_work(self) -> bool:
-        # There is no public way to ask, and a number of rounds that is enough today is not enough tomorrow.
-        return bool(asyncio.get_running_loop()._ready)  # type: ignore[attr-defined]
-
-    async def _all_wait_for_locks(self) -> bool:
-        connections = list(self._under_way.values())
-        pids = [pg.info.backend_pid for pg in connections if pg is not None and not pg.closed]
-        if len(pids) < len(connections):
-            return False
-        asked = "SELECT count(*) FROM unnest(%s::integer[]) AS pid WHERE cardinality(pg_blocking_pids(pid)) > 0"
-        row = await (await self.control.execute(asked, (pids,))).fetchone()
-        return row is not None and row[0] == len(pids)
 
     def jump(self) -> None:
         """The clock of the program's machine is set to another time."""

@@ -51,6 +51,8 @@ from holdfast.vault import PersonalVault, Vault
 from holdfast.waiting import module as waiting_module
 from holdfast.waiting.owners import SessionOwners
 from holdfast.waiting.tickets import Tickets
+from holdfast.wallets import module as wallets_module
+from holdfast.wallets.models import TOP_UP_KIND
 
 CURRENCY = "EGP"
 
@@ -108,6 +110,9 @@ def build_program(settings: Settings) -> Program:
     inventory = Inventory()
     payables = Payables()
     payments = payments_module.build(sales, payables, _gateways(settings), return_url=settings.payment_return_url or None)
+
+    wallets = wallets_module.build(database, currency=CURRENCY)
+    payables.add(TOP_UP_KIND, wallets.payable)
 
     stations = stations_module.build(database, cache)
     routes = routes_module.build(database, cache, stations.registry)
@@ -168,6 +173,7 @@ def build_program(settings: Settings) -> Program:
             users.router,
             audit.router,
             payments.router,
+            wallets.router,
             stations.router,
             routes.router,
             drivers.router,

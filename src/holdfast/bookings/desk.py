@@ -64,8 +64,8 @@ class HoldLimits(Struct, frozen=True):
     it from others all the same.
     """
 
-    live_max: int = 3
-    unpaid_max: int = 5
+    live_max: int
+    unpaid_max: int
 
     def refuse(self, live: int, unpaid: Unpaid | None) -> Refusal | None:
         if live >= self.live_max:

@@ -48,20 +48,20 @@ async def publish(tx: Tx, events: Sequence[Event]) -> None:
 
 
 async def read_after(
-    tx: Tx, after: LogPosition, limit: int, wanted: Collection[type[Event]] | None = None
+    tx: Tx, after: LogPosition, limit: int, wants: Collection[type[Event]] | None = None
 ) -> tuple[list[Recorded], LogPosition]:
     """Those of the next events that are wanted, by default all, and how far that was: the place of the last that was looked at.
 
     That may be one that is not wanted, or that this version no longer knows.
     """
-    names = None if wanted is None else [each.__name__ for each in wanted]
+    names = None if wants is None else [each.__name__ for each in wants]
     place = {"epoch": after.epoch, "xid": str(after.xid), "position": after.position}
     rows = await tx.all(SQL.read_after, _Row, **place, limit=limit, names=names)
     recorded = []
     for row in rows:
         known = event_named(row.name)
         # The last row comes whatever its name.
-        if known is None or (wanted is not None and known not in wanted):
+        if known is None or (wants is not None and known not in wants):
             continue
         event = msgspec.json.decode(row.body, type=known, dec_hook=decode_hook)
         recorded.append(Recorded(row.id, LogPosition(row.epoch, row.xid, row.position), row.occurred_at, event))

@@ -1,7 +1,20 @@
 """Double entry: every capture, fee, refund and payout, as transactions that sum to zero."""
 
-from holdfast.ledger.models import FEES, PAYOUTS_DUE, REFUNDS_DUE, Account, AccountKind, Entry, Purpose, Transaction, Unbalanced
-from holdfast.ledger.repository import balance, post
+from holdfast.ledger.models import (
+    FEES,
+    PAYOUTS_DUE,
+    REFUNDS_DUE,
+    Account,
+    AccountKind,
+    Entry,
+    EntryId,
+    Overdrawn,
+    PostedEntry,
+    Purpose,
+    Transaction,
+    Unbalanced,
+)
+from holdfast.ledger.repository import balance, entries_of, guarded_balances, post
 
 __all__ = [
     "FEES",
@@ -10,9 +23,14 @@ __all__ = [
     "Account",
     "AccountKind",
     "Entry",
+    "EntryId",
+    "Overdrawn",
+    "PostedEntry",
     "Purpose",
     "Transaction",
     "Unbalanced",
     "balance",
+    "entries_of",
+    "guarded_balances",
     "post",
 ]

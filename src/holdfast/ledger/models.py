@@ -34,6 +34,16 @@ class AccountKind(StrEnum):
     REFUNDS_DUE = "REFUNDS_DUE"  # What customers get back and did not yet.
     PAYOUTS_DUE = "PAYOUTS_DUE"  # What was approved to be paid out and was not yet.
     BANK = "BANK"  # What left for the payees, above zero.
+    WALLET = "WALLET"  # What a customer has with us. Never below zero.
+    GIFT_CARD = "GIFT_CARD"  # What a gift card is still worth. Never below zero.
+    RESERVED = "RESERVED"  # What was set aside for something that is not bought yet.
+    CASH = "CASH"  # What a driver was given in cash, below zero.
+    TAX = "TAX"  # What is owed to the tax office.
+    EXCHANGE = "EXCHANGE"  # What was given in one currency for another.
+
+
+GUARDED = frozenset({AccountKind.WALLET, AccountKind.GIFT_CARD})
+"""Kinds that never go below zero: they have a balance of their own, which is locked, and the database refuses one below zero."""
 
 
 class Purpose(StrEnum):
@@ -44,6 +54,18 @@ class Purpose(StrEnum):
     REFUND_PAID = "REFUND_PAID"
     PAYOUT_APPROVED = "PAYOUT_APPROVED"
     PAYOUT_PAID = "PAYOUT_PAID"
+    PAYOUT_RETURNED = "PAYOUT_RETURNED"
+    RESERVED = "RESERVED"
+    RESERVE_RETURNED = "RESERVE_RETURNED"
+    CASH_KEPT = "CASH_KEPT"
+    CHARGEBACK = "CHARGEBACK"
+    CHARGEBACK_WON = "CHARGEBACK_WON"
+    EXCHANGED = "EXCHANGED"
+    ADJUSTED = "ADJUSTED"
+
+
+_KINDS = ", ".join(f"'{kind}'" for kind in AccountKind)
+_PURPOSES = ", ".join(f"'{purpose}'" for purpose in Purpose)
 
 
 class AccountTable(Base):
@@ -51,7 +73,7 @@ class AccountTable(Base):
 
     __tablename__ = "ledger_accounts"
     __table_args__ = (
-        CheckConstraint("kind IN ('GATEWAY', 'PAYEE', 'FEES', 'REFUNDS_DUE', 'PAYOUTS_DUE', 'BANK')", name="kind"),
+        CheckConstraint(f"kind IN ({_KINDS})", name="kind"),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
         Index("ledger_accounts_owner_idx", "kind", "owner", "currency", unique=True),
     )
@@ -63,13 +85,26 @@ class AccountTable(Base):
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=text("business_now()"))
 
 
+class GuardedBalanceTable(Base):
+    """What an account of a kind that never goes below zero has, in minor units. The lock of whoever takes from it."""
+
+    __tablename__ = "ledger_guarded_balances"
+    __table_args__ = (
+        CheckConstraint("balance >= 0", name="not_below_zero"),
+        {"postgresql_with": {"fillfactor": "60"}},
+    )
+
+    account_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    balance: Mapped[int] = mapped_column(BigInteger)
+
+
 class TransactionTable(Base):
     """One row for each thing booked and currency. The sums are made by the database from the entries of the same statement."""
 
     __tablename__ = "ledger_transactions"
     __table_args__ = (
         CheckConstraint("received = given AND received > 0", name="sums_to_zero"),
-        CheckConstraint("purpose IN ('CAPTURE', 'REFUND_OWED', 'REFUND_PAID', 'PAYOUT_APPROVED', 'PAYOUT_PAID')", name="purpose"),
+        CheckConstraint(f"purpose IN ({_PURPOSES})", name="purpose"),
     )
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
@@ -120,6 +155,14 @@ class Account(Struct, frozen=True, order=True):
     def payee(cls, payee_id: UUID) -> Self:
         return cls(AccountKind.PAYEE, str(UUID(int=payee_id.int)))
 
+    @classmethod
+    def wallet(cls, user_id: UUID) -> Self:
+        return cls(AccountKind.WALLET, str(UUID(int=user_id.int)))
+
+    @property
+    def is_guarded(self) -> bool:
+        return self.kind in GUARDED
+
 
 FEES = Account(AccountKind.FEES)
 REFUNDS_DUE = Account(AccountKind.REFUNDS_DUE)
@@ -133,8 +176,27 @@ class Entry(Struct, frozen=True):
     amount: Amount
 
 
+class PostedEntry(Struct, frozen=True):
+    """An entry as read. ``transaction_id`` is the id of the payment, refund or payout that was booked."""
+
+    id: EntryId
+    transaction_id: UUID
+    purpose: Purpose
+    amount: int
+    currency: str
+    posted_at: datetime
+
+    @property
+    def total(self) -> Amount:
+        return Amount(self.currency, self.amount)
+
+
 class Unbalanced(Exception):
     """The entries of a transaction do not sum to zero: money would appear or vanish. A mistake of the program."""
+
+
+class Overdrawn(Exception):
+    """A transaction takes more from an account than it has, of a kind that never goes below zero. Nothing of it can be committed."""
 
 
 class Transaction(Struct, frozen=True):

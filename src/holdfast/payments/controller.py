@@ -14,7 +14,7 @@ from holdfast.common.ids import MalformedId
 from holdfast.idempotency import IdempotencyKey
 from holdfast.idempotency.errors import KeyUsedForAnother, StillRunning
 from holdfast.payments.dto import PaymentView, PayRequest
-from holdfast.payments.errors import GatewayUnknown, MethodNotTaken, PaymentRunning, PaymentUnknown
+from holdfast.payments.errors import GatewayUnknown, MethodNotTaken, PaymentRunning, PaymentUnknown, WalletTooLow
 from holdfast.payments.gateway import ForgedWebhook
 from holdfast.payments.inbox import Inbox
 from holdfast.payments.models import Method, PaymentId
@@ -32,7 +32,7 @@ class PaymentController(Controller):
     @post(
         "/pay",
         guards=[requires()],
-        responses=refusals(PayableUnknown, MethodNotTaken, PaymentRunning, StillRunning, KeyUsedForAnother),
+        responses=refusals(PayableUnknown, MethodNotTaken, WalletTooLow, PaymentRunning, StillRunning, KeyUsedForAnother),
     )
     async def pay(
         self,
@@ -42,15 +42,13 @@ class PaymentController(Controller):
         actor: NamedDependency[Actor],
         key: NamedDependency[IdempotencyKey],
     ) -> Response[PaymentView]:
-        """Pay for a hold, which confirms its booking.
+        """Pay for a hold, which confirms its booking: with a token of your card or account, or with WALLET out of your wallet.
 
         FAILED: pay again until the booking's expiresAt. INITIATED with nextAction: open its url, then ask for the payment by its id.
         """
         if data.named is None:
-            raise Invalid(("bookingId", "Send either bookingId or holdId."))
+            raise Invalid(("bookingId", "Send one of bookingId, holdId and topUpId."))
         field, text = data.named
-        if data.token is None:
-            raise Invalid(("token", "Send the token of your card or account that the gateway's page gave you."))
         try:
             payable = payables.read(text)
         except MalformedId as error:

@@ -1,15 +1,18 @@
 """Requests and views of payments."""
 
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from msgspec import Meta, Struct
 
 from holdfast.common.money import Amount, JsonAmount
-from holdfast.payments.models import Method, Refund
+from holdfast.payments.models import Destination, Method, Refund
 from holdfast.payments.payable import Payables
 from holdfast.payments.settling import PaymentAnswer
 from holdfast.payments.states import PaymentState, RefundReason, RefundState, Settlement
+
+BOOKING: Final = "booking"
+"""The kind of thing that views name by a field of its own, as it was asked for."""
 
 MethodWord = Literal[
     "CARD", "WALLET", "PAYPAL", "MOBILE_WALLET", "CASH", "card", "credit_card", "wallet", "paypal", "mobile_wallet", "cash"
@@ -19,17 +22,19 @@ Token = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]
 
 
 class PayRequest(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """What to pay for, and with what. Name the hold or the booking: they are one."""
+    """What to pay for, and with what. Name the hold or the booking, for they are one, or a top-up of your wallet."""
 
     method: Annotated[MethodWord, Meta(examples=["CARD"])]
     hold_id: ThingId | None = None
     booking_id: ThingId | None = None
+    top_up_id: ThingId | None = None
     token: Token | None = None
 
     @property
     def named(self) -> tuple[str, str] | None:
         """The field that says what to pay for, and what it says; None where not exactly one does."""
-        given = [(name, text) for name, text in (("holdId", self.hold_id), ("bookingId", self.booking_id)) if text is not None]
+        things = (("holdId", self.hold_id), ("bookingId", self.booking_id), ("topUpId", self.top_up_id))
+        given = [(name, text) for name, text in things if text is not None]
         return given[0] if len(given) == 1 else None
 
 
@@ -55,6 +60,7 @@ class RefundView(Struct, frozen=True, rename="camel"):
     amount: JsonAmount
     currency: str
     reason: RefundReason
+    destination: Destination
     status: RefundState
     created_at: datetime
     refunded_at: datetime | None
@@ -66,6 +72,7 @@ class RefundView(Struct, frozen=True, rename="camel"):
             amount=JsonAmount(refund.total),
             currency=refund.currency,
             reason=refund.reason,
+            destination=refund.destination,
             status=refund.status,
             created_at=refund.created_at,
             refunded_at=refund.refunded_at,
@@ -80,7 +87,8 @@ class PaymentView(Struct, frozen=True, rename="camel"):
     """
 
     id: str
-    booking_id: str
+    payable_id: str
+    booking_id: str | None
     fare_amount: JsonAmount
     service_fee: JsonAmount
     total_amount: JsonAmount
@@ -100,9 +108,11 @@ class PaymentView(Struct, frozen=True, rename="camel"):
     @classmethod
     def of(cls, answer: PaymentAnswer, payables: Payables) -> Self:
         payment, standing = answer.payment, answer.standing
-        booking_id = str(payables.name(payment.payable_kind, payment.payable_id))
+        thing = str(payables.name(payment.payable_kind, payment.payable_id))
+        booking_id = thing if payment.payable_kind == BOOKING else None
         return cls(
             id=str(payment.id),
+            payable_id=thing,
             booking_id=booking_id,
             fare_amount=JsonAmount(Amount(payment.currency, payment.fare_amount)),
             service_fee=JsonAmount(Amount(payment.currency, payment.service_fee)),
@@ -117,6 +127,6 @@ class PaymentView(Struct, frozen=True, rename="camel"):
             unknown_since=payment.unknown_since,
             refunded_amount=JsonAmount(Amount(payment.captured_currency or payment.currency, payment.refunded_amount)),
             refunds=[RefundView.of(refund) for refund in answer.refunds],
-            booking=PaidBookingView(booking_id, standing.status, standing.expires_at) if standing else None,
+            booking=PaidBookingView(booking_id, standing.status, standing.expires_at) if standing and booking_id else None,
             created_at=payment.created_at,
         )

@@ -16,6 +16,13 @@ class MethodNotTaken(Refusal):
     status = 422
 
 
+class WalletTooLow(Refusal):
+    """Your wallet has {has}, and this costs {costs}. Fill it, or pay another way."""
+
+    code = "wallet_too_low"
+    status = 409
+
+
 class PaymentRunning(Refusal):
     """A payment for this is still running. Finish it where nextAction leads, or ask for it by its id until it is decided."""
 

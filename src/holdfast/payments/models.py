@@ -44,6 +44,24 @@ class Method(StrEnum):
         return cls({"CREDIT_CARD": "CARD"}.get(text.upper(), text.upper()))
 
 
+class Earner(StrEnum):
+    """Which account of the payee a fare goes to: what they earned, or, where a wallet is filled, their wallet."""
+
+    PAYEE = "PAYEE"
+    WALLET = "WALLET"
+
+
+class Destination(StrEnum):
+    """Where a refund goes: the means of payment that the money came from, or the payer's wallet."""
+
+    SOURCE = "SOURCE"
+    WALLET = "WALLET"
+
+
+WALLET_GATEWAY = "wallet"
+"""What stands for a gateway where the money of a payment comes out of our own books."""
+
+
 class PaymentTable(Base):
     """One attempt to pay for one thing. Amounts are in minor units of ``currency``, the captured one in its own currency.
 
@@ -57,6 +75,8 @@ class PaymentTable(Base):
         CheckConstraint("total_amount = fare_amount + service_fee", name="total"),
         CheckConstraint("currency ~ '^[A-Z]{3}$' AND captured_currency ~ '^[A-Z]{3}$'", name="currency"),
         CheckConstraint("method IN ('WALLET', 'CARD', 'PAYPAL', 'MOBILE_WALLET', 'CASH')", name="method"),
+        CheckConstraint("(method = 'WALLET') = (gateway = 'wallet')", name="wallet"),
+        CheckConstraint("earner IN ('PAYEE', 'WALLET')", name="earner"),
         CheckConstraint("status IN ('INITIATED', 'SUCCESS', 'FAILED', 'REFUNDED')", name="status"),
         CheckConstraint("settlement IN ('KEPT', 'TOO_LATE', 'MISMATCH', 'ALREADY_PAID')", name="settlement"),
         CheckConstraint("(status IN ('SUCCESS', 'REFUNDED')) = (settlement IS NOT NULL)", name="captured_is_settled"),
@@ -84,6 +104,7 @@ class PaymentTable(Base):
     payable_id: Mapped[UUID] = mapped_column(Uuid)
     payer_id: Mapped[UUID] = mapped_column(Uuid)
     payee_id: Mapped[UUID] = mapped_column(Uuid)
+    earner: Mapped[str] = mapped_column(Text, server_default=text("'PAYEE'"))
     fare_amount: Mapped[int] = mapped_column(BigInteger)
     service_fee: Mapped[int] = mapped_column(BigInteger)
     total_amount: Mapped[int] = mapped_column(BigInteger)
@@ -116,6 +137,7 @@ class RefundTable(Base):
         CheckConstraint("fare_amount >= 0 AND service_fee >= 0 AND amount > 0 AND amount = fare_amount + service_fee", name="amounts"),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
         CheckConstraint("reason IN ('CANCELLED_BY_CUSTOMER', 'CALLED_OFF', 'TOO_LATE', 'MISMATCH', 'ALREADY_PAID')", name="reason"),
+        CheckConstraint("destination IN ('SOURCE', 'WALLET')", name="destination"),
         CheckConstraint("status IN ('REQUESTED', 'SUCCESS', 'FAILED')", name="status"),
         CheckConstraint("(status = 'SUCCESS') = (refunded_at IS NOT NULL)", name="refunded"),
         Index("refunds_payment_id_idx", "payment_id"),
@@ -131,6 +153,7 @@ class RefundTable(Base):
     amount: Mapped[int] = mapped_column(BigInteger)
     currency: Mapped[str] = mapped_column(Text)
     reason: Mapped[str] = mapped_column(Text)
+    destination: Mapped[str] = mapped_column(Text, server_default=text("'SOURCE'"))
     status: Mapped[str] = mapped_column(Text)
     requested_by: Mapped[UUID] = mapped_column(Uuid)
     gateway_reference: Mapped[str | None] = mapped_column(Text)
@@ -170,6 +193,7 @@ class Payment(Struct, frozen=True):
     payable_id: UUID
     payer_id: UserId
     payee_id: UUID
+    earner: Earner
     fare_amount: int
     service_fee: int
     total_amount: int
@@ -219,6 +243,7 @@ class Refund(Struct, frozen=True):
     amount: int
     currency: str
     reason: RefundReason
+    destination: Destination
     status: RefundState
     requested_by: UserId
     gateway_reference: str | None

@@ -8,6 +8,7 @@ from litestar import Router
 from holdfast.database import Database
 from holdfast.jobs import Job
 from holdfast.payments.controller import router
+from holdfast.payments.desk import WalletDesk
 from holdfast.payments.gateway import Gateways
 from holdfast.payments.inbox import Inbox
 from holdfast.payments.outcomes import Outcomes
@@ -39,7 +40,7 @@ def build(database: Database, payables: Payables, gateways: Gateways, *, return_
     outcomes = Outcomes(database, payables)
     refunds = Refunds(database, gateways)
     inbox = Inbox(database, gateways, outcomes, refunds)
-    service = PaymentService(database, payables, gateways, outcomes, return_url)
+    service = PaymentService(database, payables, gateways, outcomes, WalletDesk(database, payables), return_url)
     return PaymentsModule(
         service=service,
         refunds=refunds,

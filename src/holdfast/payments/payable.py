@@ -17,16 +17,17 @@ from holdfast.common.errors import NotFound, Refusal
 from holdfast.common.ids import Id
 from holdfast.common.money import Amount
 from holdfast.database import Tx
-from holdfast.payments.models import PaymentId
+from holdfast.payments.models import Earner, PaymentId
 
 
 class Due(Struct, frozen=True):
-    """What is asked for one thing: from whom, how much, and who earns the fare. The fee is the platform's."""
+    """What is asked for one thing: from whom, how much, and who earns the fare, into which account. The fee is the platform's."""
 
     payer_id: UserId
     payee_id: Id
     fare: Amount
     fee: Amount
+    earner: Earner = Earner.PAYEE
 
     @property
     def total(self) -> Amount:

@@ -2,10 +2,21 @@
 -- A payment about to be tried. The worker leaves it alone until :answer_within has passed. No row where another attempt for
 -- the same thing is still running.
 INSERT INTO payments (id, payable_kind, payable_id, payer_id, payee_id, fare_amount, service_fee, total_amount, currency, method, gateway,
-                      status, idempotency_key, ask_after)
+                      status, idempotency_key, ask_after, earner)
 VALUES (:id, :payable_kind, :payable_id, :payer_id, :payee_id, :fare_amount, :service_fee, :total_amount, :currency, :method, :gateway,
-        'INITIATED', :idempotency_key, business_now() + :answer_within::interval)
+        'INITIATED', :idempotency_key, business_now() + :answer_within::interval, :earner)
     ON CONFLICT (payable_kind, payable_id) WHERE status = 'INITIATED' DO NOTHING
+RETURNING *;
+
+-- name: insert_paid
+-- Payments out of wallets, which are captured and kept from their beginning: for things that are locked, and of which none was paid for.
+INSERT INTO payments (id, payable_kind, payable_id, payer_id, payee_id, fare_amount, service_fee, total_amount, currency, method, gateway,
+                      status, settlement, captured_amount, captured_currency, captured_at, idempotency_key, ask_after)
+SELECT id, :payable_kind, payable_id, payer_id, payee_id, fare_amount, service_fee, fare_amount + service_fee, currency, 'WALLET', 'wallet',
+       'SUCCESS', 'KEPT', fare_amount + service_fee, currency, business_now(), key, business_now()
+  FROM unnest(:ids::uuid[], :payable_ids::uuid[], :payer_ids::uuid[], :payee_ids::uuid[], :fare_amounts::bigint[], :service_fees::bigint[],
+              :currencies::text[], :keys::text[])
+       AS p (id, payable_id, payer_id, payee_id, fare_amount, service_fee, currency, key)
 RETURNING *;
 
 -- name: get
@@ -27,11 +38,11 @@ SELECT * FROM payments WHERE id = :id FOR NO KEY UPDATE;
 
 -- name: insert_refunds
 -- Refunds to be done, in the order given.
-INSERT INTO refunds (id, payment_id, fare_amount, service_fee, amount, currency, reason, status, requested_by)
-SELECT id, payment_id, fare_amount, service_fee, fare_amount + service_fee, currency, reason, 'REQUESTED', requested_by
+INSERT INTO refunds (id, payment_id, fare_amount, service_fee, amount, currency, reason, destination, status, requested_by)
+SELECT id, payment_id, fare_amount, service_fee, fare_amount + service_fee, currency, reason, destination, 'REQUESTED', requested_by
   FROM unnest(:ids::uuid[], :payment_ids::uuid[], :fare_amounts::bigint[], :service_fees::bigint[], :currencies::text[],
-              :reasons::text[], :requested_bys::uuid[])
-       WITH ORDINALITY AS r (id, payment_id, fare_amount, service_fee, currency, reason, requested_by, ordinal)
+              :reasons::text[], :destinations::text[], :requested_bys::uuid[])
+       WITH ORDINALITY AS r (id, payment_id, fare_amount, service_fee, currency, reason, destination, requested_by, ordinal)
  ORDER BY ordinal
 RETURNING *;
 
@@ -118,20 +129,22 @@ SELECT * FROM refunds WHERE id = :id;
 -- One refund, locked, after its payment.
 SELECT * FROM refunds WHERE id = :id FOR NO KEY UPDATE;
 
--- name: pay_refund
--- The gateway gave it back.
-UPDATE refunds
-   SET status = 'SUCCESS', gateway_reference = :reference, decline_reason = NULL, refunded_at = business_now(), version = version + 1
- WHERE id = :id
-RETURNING *;
+-- name: pay_refunds
+-- Refunds of payments that are locked: the money went back. ``reference`` is the gateway's, where it was one that gave it.
+UPDATE refunds r
+   SET status = 'SUCCESS', gateway_reference = d.reference, decline_reason = NULL, refunded_at = business_now(), version = version + 1
+  FROM unnest(:ids::uuid[], :references::text[]) AS d (refund_id, reference)
+ WHERE r.id = d.refund_id
+RETURNING r.*;
 
 -- name: count_refunded
--- What the gateway gave back of a payment, which is locked. With the last of it the payment is REFUNDED.
-UPDATE payments
-   SET refunded_amount = refunded_amount + :amount, version = version + 1,
-       status = CASE WHEN refunded_amount + :amount = captured_amount AND status = ANY(:sources) THEN 'REFUNDED' ELSE status END
- WHERE id = :id
-RETURNING *;
+-- What went back of payments, which are locked, in one refund of each. With the last of it a payment is REFUNDED.
+UPDATE payments p
+   SET refunded_amount = p.refunded_amount + d.amount, version = p.version + 1,
+       status = CASE WHEN p.refunded_amount + d.amount = p.captured_amount AND p.status = ANY(:sources) THEN 'REFUNDED' ELSE p.status END
+  FROM unnest(:payment_ids::uuid[], :amounts::bigint[]) AS d (payment_id, amount)
+ WHERE p.id = d.payment_id
+RETURNING p.*;
 
 -- name: decline_refund
 -- The gateway cannot give it back.

@@ -1,7 +1,7 @@
 """Giving money back: asked for in the commit of whatever makes it due, done at the gateway after that commit."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TypedDict
 from uuid import UUID
@@ -14,11 +14,11 @@ from holdfast.audit import Deed
 from holdfast.common.actor import SYSTEM, Actor, UserId
 from holdfast.common.money import Amount
 from holdfast.database import Database, Tx, retried
-from holdfast.ledger import FEES, REFUNDS_DUE, Account, Entry, Purpose, Transaction
-from holdfast.payments import repository
+from holdfast.ledger import Transaction
+from holdfast.payments import postings, repository
 from holdfast.payments.events import PaymentRefunded, RefundDeclined, RefundRequested
 from holdfast.payments.gateway import Declined, DeclineReason, Gateways, Pending, Refunded, RefundOutcome, Unknown
-from holdfast.payments.models import Payment, PaymentId, Refund, RefundId
+from holdfast.payments.models import Destination, Method, Payment, PaymentId, Refund, RefundId
 from holdfast.payments.repository import DueRefund, NewRefund
 from holdfast.payments.states import REFUND, PaymentState, RefundReason, RefundState
 
@@ -30,20 +30,21 @@ log = structlog.get_logger()
 
 
 class RefundRequest(Struct, frozen=True):
-    """What of the money for one thing goes back: so much of its fare, so much of its fee."""
+    """What of the money for one thing goes back: so much of its fare, so much of its fee. What came from a wallet goes to it."""
 
     payable_kind: str
     payable_id: UUID
     fare: Amount
     fee: Amount
     reason: RefundReason
+    destination: Destination = Destination.SOURCE
 
 
 async def request(tx: Tx, actor: Actor, requests: Sequence[RefundRequest]) -> list[Refund]:
     """Owe money back to those who paid for a set of things, in the transaction that makes it due.
 
     Things without a payment that was kept get no refund, and neither does an amount of zero. The caller has locked the things;
-    this locks their payments, by id. The worker asks the gateway after the commit.
+    this locks their payments, by id. The worker asks the gateway after the commit; a wallet has its money with the commit.
     Raises psycopg's CheckViolation where more is asked back than was captured.
     """
     refunds: list[Refund] = []
@@ -51,9 +52,11 @@ async def request(tx: Tx, actor: Actor, requests: Sequence[RefundRequest]) -> li
         of_kind = {wanted.payable_id: wanted for wanted in requests if wanted.payable_kind == kind and (wanted.fare + wanted.fee).minor > 0}
         payments = {payment.payable_id: payment for payment in await repository.lock_kept(tx, kind, sorted(of_kind))}
         new = [
-            NewRefund(RefundId.new(), payments[wanted.payable_id].id, wanted.fare, wanted.fee, wanted.reason, actor.id)
+            NewRefund(
+                RefundId.new(), payment.id, wanted.fare, wanted.fee, wanted.reason, actor.id, _destination(payment, wanted.destination)
+            )
             for wanted in of_kind.values()
-            if wanted.payable_id in payments
+            if (payment := payments.get(wanted.payable_id)) is not None
         ]
         refunds += await owe(tx, actor, new)
     return refunds
@@ -65,12 +68,13 @@ async def owe(tx: Tx, actor: Actor, new: Sequence[NewRefund]) -> list[Refund]:
         return []
     refunds = await repository.insert_refunds(tx, new)
     payments = await repository.owe_refunds(tx, new)
-    # Money that was not kept is owed since it was captured: the ledger knows it already.
-    kept = [refund for refund in refunds if payments[refund.payment_id].is_kept]
-    await ledger.post(tx, [_owed(payments[refund.payment_id], refund) for refund in kept])
     await audit.record(tx, [Deed(actor, "refund.requested", refund.id, after=_facts(refund)) for refund in refunds])
     await events.publish(tx, [RefundRequested(**_about(payments[refund.payment_id], refund)) for refund in refunds])
-    return refunds
+    # Money that was not kept is owed since it was captured: the ledger knows it already.
+    kept = [refund for refund in refunds if payments[refund.payment_id].is_kept]
+    owed = [postings.owed(payments[refund.payment_id], refund) for refund in kept]
+    paid = await _pay(tx, {refund.id: refund for refund in refunds if refund.destination is Destination.WALLET}, {}, owed)
+    return [paid.get(refund.id, refund) for refund in refunds]
 
 
 class Refunds:
@@ -103,7 +107,7 @@ class Refunds:
             assert refund is not None
             match outcome:
                 case Refunded() if REFUND.allows(refund.status, RefundState.SUCCESS):
-                    await _paid(tx, refund, outcome.reference)
+                    await _pay(tx, {refund_id: refund}, {refund_id: outcome.reference}, [])
                 case Declined() if REFUND.allows(refund.status, RefundState.FAILED):
                     await _declined(tx, payment, refund, outcome)
                 case Pending() | Unknown():
@@ -121,14 +125,21 @@ class Refunds:
             log.exception("refund_failed", refund_id=str(due.id))
 
 
-async def _paid(tx: Tx, refund: Refund, reference: str) -> None:
-    paid, payment = await repository.pay_refund(tx, refund, reference)
-    assert paid.refunded_at is not None
-    entries = (Entry(REFUNDS_DUE, -paid.total), Entry(Account.gateway(payment.gateway), paid.total))
-    await ledger.post(tx, [Transaction(paid.id, Purpose.REFUND_PAID, paid.refunded_at, entries)])
-    await audit.record(tx, [Deed(SYSTEM, "refund.paid", paid.id, before=_facts(refund), after=_facts(paid))])
-    in_full = payment.status is PaymentState.REFUNDED
-    await events.publish(tx, [PaymentRefunded(**_about(payment, paid), in_full=in_full)])
+async def _pay(
+    tx: Tx, due: Mapping[RefundId, Refund], references: Mapping[RefundId, str], owed: Sequence[Transaction]
+) -> dict[RefundId, Refund]:
+    """Write that money went back, in the rows, the ledger, the audit log and the event log, together with what was ``owed`` before.
+
+    All of the ledger at once, for wallets are locked by id.
+    """
+    pairs = await repository.pay_refunds(tx, {refund_id: references.get(refund_id) for refund_id in due}) if due else []
+    await ledger.post(tx, [*owed, *(postings.paid_back(payment, paid) for paid, payment in pairs)])
+    await audit.record(tx, [Deed(SYSTEM, "refund.paid", paid.id, before=_facts(due[paid.id]), after=_facts(paid)) for paid, _ in pairs])
+    await events.publish(
+        tx,
+        [PaymentRefunded(**_about(payment, paid), in_full=payment.status is PaymentState.REFUNDED) for paid, payment in pairs],
+    )
+    return {paid.id: paid for paid, _ in pairs}
 
 
 async def _declined(tx: Tx, payment: Payment, refund: Refund, outcome: Declined) -> None:
@@ -138,17 +149,8 @@ async def _declined(tx: Tx, payment: Payment, refund: Refund, outcome: Declined)
     await events.publish(tx, [RefundDeclined(**_about(payment, declined))])
 
 
-def _owed(payment: Payment, refund: Refund) -> Transaction:
-    return Transaction(
-        refund.id,
-        Purpose.REFUND_OWED,
-        refund.created_at,
-        (
-            Entry(Account.payee(payment.payee_id), Amount(refund.currency, -refund.fare_amount)),
-            Entry(FEES, Amount(refund.currency, -refund.service_fee)),
-            Entry(REFUNDS_DUE, refund.total),
-        ),
-    )
+def _destination(payment: Payment, wanted: Destination) -> Destination:
+    return Destination.WALLET if payment.method is Method.WALLET else wanted
 
 
 def _facts(refund: Refund) -> dict[str, object]:

@@ -13,7 +13,7 @@ from holdfast.common.ids import Id
 from holdfast.common.money import Amount
 from holdfast.database import OutcomeUnknown, Tx, queries
 from holdfast.database.retries import ConnectionLost
-from holdfast.payments.models import Method, PaidFor, Payment, PaymentId, Refund, RefundId, Takings, WebhookId
+from holdfast.payments.models import Destination, Earner, Method, PaidFor, Payment, PaymentId, Refund, RefundId, Takings, WebhookId
 from holdfast.payments.states import PAYMENT, PaymentState, RefundReason, Settlement
 
 SQL = queries(__file__)
@@ -31,6 +31,18 @@ class Capture(Struct, frozen=True):
     reference: str
 
 
+class PaidFromWallet(Struct, frozen=True):
+    """A payment out of its payer's wallet, to be written."""
+
+    id: PaymentId
+    payable_id: UUID
+    payer_id: UserId
+    payee_id: Id
+    fare: Amount
+    fee: Amount
+    idempotency_key: str
+
+
 class NewRefund(Struct, frozen=True):
     """A refund to be written: how much of the fare and of the fee of a payment goes back."""
 
@@ -40,6 +52,7 @@ class NewRefund(Struct, frozen=True):
     fee: Amount
     reason: RefundReason
     requested_by: UserId
+    destination: Destination = Destination.SOURCE
 
     @property
     def total(self) -> Amount:
@@ -79,6 +92,7 @@ async def insert_payment(
     payable_id: UUID,
     payer_id: UserId,
     payee_id: Id,
+    earner: Earner,
     fare: Amount,
     fee: Amount,
     method: Method,
@@ -102,7 +116,25 @@ async def insert_payment(
         gateway=gateway,
         idempotency_key=idempotency_key,
         answer_within=answer_within,
+        earner=earner.value,
     )
+
+
+async def insert_paid(tx: Tx, kind: str, new: Sequence[PaidFromWallet]) -> dict[PaymentId, Payment]:
+    rows = await tx.all(
+        SQL.insert_paid,
+        Payment,
+        payable_kind=kind,
+        ids=[payment.id for payment in new],
+        payable_ids=[payment.payable_id for payment in new],
+        payer_ids=[payment.payer_id for payment in new],
+        payee_ids=[payment.payee_id for payment in new],
+        fare_amounts=[payment.fare.minor for payment in new],
+        service_fees=[payment.fee.minor for payment in new],
+        currencies=[payment.fare.currency for payment in new],
+        keys=[payment.idempotency_key for payment in new],
+    )
+    return {payment.id: payment for payment in rows}
 
 
 async def get(tx: Tx, payment_id: PaymentId) -> Payment | None:
@@ -134,6 +166,7 @@ async def insert_refunds(tx: Tx, new: Sequence[NewRefund]) -> list[Refund]:
         service_fees=[refund.fee.minor for refund in new],
         currencies=[refund.fare.currency for refund in new],
         reasons=[refund.reason.value for refund in new],
+        destinations=[refund.destination.value for refund in new],
         requested_bys=[refund.requested_by for refund in new],
     )
 
@@ -206,14 +239,18 @@ async def lock_refund(tx: Tx, refund_id: RefundId) -> Refund | None:
     return await tx.first(SQL.lock_refund, Refund, id=refund_id)
 
 
-async def pay_refund(tx: Tx, refund: Refund, reference: str) -> tuple[Refund, Payment]:
-    """Both the refund and its payment, which are locked, after the money went back."""
-    paid = await tx.first(SQL.pay_refund, Refund, id=refund.id, reference=reference)
-    sources = _sources(PaymentState.REFUNDED)
-    payment = await tx.first(SQL.count_refunded, Payment, id=refund.payment_id, amount=refund.amount, sources=sources)
-    assert paid is not None
-    assert payment is not None
-    return paid, payment
+async def pay_refunds(tx: Tx, refunds: Mapping[RefundId, str | None]) -> list[tuple[Refund, Payment]]:
+    """Refunds with their payments, which are locked, after the money went back; with the gateway's reference of each."""
+    paid = await tx.all(SQL.pay_refunds, Refund, ids=list(refunds), references=list(refunds.values()))
+    counted = await tx.all(
+        SQL.count_refunded,
+        Payment,
+        payment_ids=[refund.payment_id for refund in paid],
+        amounts=[refund.amount for refund in paid],
+        sources=_sources(PaymentState.REFUNDED),
+    )
+    payments = {payment.id: payment for payment in counted}
+    return [(refund, payments[refund.payment_id]) for refund in paid]
 
 
 async def decline_refund(tx: Tx, refund_id: RefundId, reason: str, reference: str | None) -> Refund:

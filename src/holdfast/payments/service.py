@@ -13,12 +13,13 @@ import structlog
 from holdfast import audit, events, idempotency
 from holdfast.audit import Deed
 from holdfast.common.actor import Actor
-from holdfast.common.errors import Overloaded, Refusal
+from holdfast.common.errors import Invalid, Overloaded, Refusal
 from holdfast.common.wire import restored
 from holdfast.database import Database, Tx, retried
 from holdfast.idempotency import IdempotencyKey, KeyedRequest, OtherBody, Replay, RequestKey
 from holdfast.idempotency.errors import KeyUsedForAnother, StillRunning
 from holdfast.payments import repository
+from holdfast.payments.desk import WalletDesk
 from holdfast.payments.errors import MethodNotTaken, PaymentRunning, PaymentUnknown
 from holdfast.payments.events import PaymentInitiated
 from holdfast.payments.gateway import Gateway, Gateways, Outcome, Unknown
@@ -43,25 +44,39 @@ class PaymentService:
     """The use cases of payers."""
 
     def __init__(
-        self, database: Database, payables: Payables, gateways: Gateways, outcomes: Outcomes, return_url: str | None = None
+        self,
+        database: Database,
+        payables: Payables,
+        gateways: Gateways,
+        outcomes: Outcomes,
+        wallets: WalletDesk,
+        return_url: str | None = None,
     ) -> None:
         """``return_url``: the page to which payers come back from 3-D Secure, if there is one."""
         self._database = database
         self._payables = payables
         self._gateways = gateways
         self._outcomes = outcomes
+        self._wallets = wallets
         self._return_url = return_url
 
-    async def pay(self, actor: Actor, key: IdempotencyKey, payable: tuple[str, UUID], method: Method, token: str) -> PaymentAnswer:
-        """Pay for a thing with a token of a means of payment.
+    async def pay(
+        self, actor: Actor, key: IdempotencyKey, payable: tuple[str, UUID], method: Method, token: str | None = None
+    ) -> PaymentAnswer:
+        """Pay for a thing with a token of a means of payment, or, without one, out of the payer's wallet.
 
         The answer is SUCCESS, FAILED (try again until the deadline of the hold), or INITIATED while nobody knows yet. Repeating it
-        with the same key asks for the outcome of the first request and never charges twice. Raises MethodNotTaken,
-        PayableUnknown (also for another's), PaymentRunning, StillRunning, KeyUsedForAnother, and what the thing refuses with.
+        with the same key asks for the outcome of the first request and never charges twice. Raises MethodNotTaken, Invalid,
+        WalletTooLow, PayableUnknown (also for another's), PaymentRunning, StillRunning, KeyUsedForAnother, and what the thing refuses
+        with.
         """
+        if method is Method.WALLET:
+            return await self._wallets.pay(actor, key, payable)
         gateway = self._gateways.taking(method)
         if gateway is None:
-            raise MethodNotTaken(method=method.value, supported=", ".join(self._gateways.methods()))
+            raise MethodNotTaken(method=method.value, supported=", ".join([*self._gateways.methods(), Method.WALLET]))
+        if token is None:
+            raise Invalid(("token", "Send the token of your card or account that the gateway's page gave you."))
         payment_id = PaymentId.new()
         begun = await self._begin(actor, key, payment_id, payable, method, gateway)
         if isinstance(begun, PaymentAnswer):
@@ -110,6 +125,7 @@ class PaymentService:
                 payable_id=payable_id,
                 payer_id=due.payer_id,
                 payee_id=due.payee_id,
+                earner=due.earner,
                 fare=due.fare,
                 fee=due.fee,
                 method=method,

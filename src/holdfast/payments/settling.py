@@ -14,11 +14,9 @@ from holdfast.audit import Deed
 from holdfast.common.actor import SYSTEM
 from holdfast.common.batching import Batcher
 from holdfast.common.errors import Overloaded
-from holdfast.common.money import Amount
 from holdfast.database import Database, Tx, retried
 from holdfast.idempotency import RequestKey
-from holdfast.ledger import FEES, REFUNDS_DUE, Account, Entry, Purpose, Transaction
-from holdfast.payments import repository
+from holdfast.payments import postings, repository
 from holdfast.payments.events import PaymentSucceeded
 from holdfast.payments.gateway import Captured, DeclineReason
 from holdfast.payments.models import Payment, PaymentId, Refund
@@ -109,9 +107,9 @@ async def settle(tx: Tx, before: Sequence[Payment], captures: Sequence[Capture])
     """Write that money was taken, in the rows, the ledger, the audit log and the event log. What is paid for is locked."""
     settled = await repository.settle(tx, captures)
     pairs = [(payment, settled[payment.id]) for payment in before]
-    await ledger.post(tx, [_capture(after) for _, after in pairs])
+    await ledger.post(tx, [postings.capture(after) for _, after in pairs])
     await audit.record(tx, [Deed(SYSTEM, "payment.captured", after.id, before=facts(was), after=facts(after)) for was, after in pairs])
-    await events.publish(tx, [_succeeded(after) for _, after in pairs if after.is_kept])
+    await events.publish(tx, [succeeded(after) for _, after in pairs if after.is_kept])
     return [after for _, after in pairs]
 
 
@@ -119,24 +117,8 @@ def _can_settle(payment: Payment) -> bool:
     return PAYMENT.allows(payment.status, PaymentState.SUCCESS)
 
 
-def _capture(payment: Payment) -> Transaction:
-    assert payment.captured_at is not None
-    assert payment.captured_amount is not None
-    assert payment.captured_currency is not None
-    amount = Amount(payment.captured_currency, payment.captured_amount)
-    return Transaction(payment.id, Purpose.CAPTURE, payment.captured_at, _entries(payment, amount))
-
-
 def arrived(payment: Payment) -> Arrived:
     return Arrived(payment.id, payment.payable_id, payment.payer_id, payment.total)
-
-
-def _entries(payment: Payment, amount: Amount) -> tuple[Entry, ...]:
-    paid = Entry(Account.gateway(payment.gateway), -amount)
-    if not payment.is_kept:
-        return (paid, Entry(REFUNDS_DUE, amount))
-    earned = Entry(Account.payee(payment.payee_id), Amount(payment.currency, payment.fare_amount))
-    return (paid, earned, Entry(FEES, Amount(payment.currency, payment.service_fee)))
 
 
 def facts(payment: Payment) -> dict[str, object]:
@@ -149,7 +131,7 @@ def facts(payment: Payment) -> dict[str, object]:
     }
 
 
-def _succeeded(payment: Payment) -> PaymentSucceeded:
+def succeeded(payment: Payment) -> PaymentSucceeded:
     return PaymentSucceeded(
         version=payment.version,
         payment_id=payment.id,

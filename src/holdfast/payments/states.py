@@ -41,7 +41,7 @@ REFUND = Machine(
     name="refund",
     initial=RefundState.REQUESTED,
     moves=(
-        Move(RefundState.REQUESTED, RefundState.SUCCESS, by="the gateway: given back"),
+        Move(RefundState.REQUESTED, RefundState.SUCCESS, by="the gateway: given back; or at once, to a wallet"),
         Move(RefundState.REQUESTED, RefundState.FAILED, by="the gateway: it cannot be given back this way"),
         Move(RefundState.FAILED, RefundState.SUCCESS, by="the gateway: given back after all"),
     ),

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from holdfast.app.bench.figures import Sample
 from holdfast.app.bench.plan import EVEN, Spread
-from holdfast.app.bench.world import Site
+from holdfast.app.bench.site import Site
 from holdfast.app.embedded import fault
 
 SCRIPTS = Path(__file__).parents[4] / "bench" / "baseline"

@@ -15,7 +15,8 @@ from holdfast.app.bench.core import CoreJob, HoldNights, Settle
 from holdfast.app.bench.figures import Baseline, Measured, Round, Sample, Verdict, median
 from holdfast.app.bench.load import LoadJob, Target
 from holdfast.app.bench.plan import EVEN, Plan, Spread
-from holdfast.app.bench.world import HOT_TABLES, Crowd, Site, World
+from holdfast.app.bench.site import HOT_TABLES, Crowd, Site, open_site
+from holdfast.app.bench.world import World
 from holdfast.app.faults import Fault
 from holdfast.app.http import BASE_PATH
 
@@ -85,7 +86,7 @@ def sign_in(site: Site, plan: Plan, crowd: Crowd) -> None:
 
 def opened(world: World, plan: Plan) -> AbstractContextManager[Site]:
     """A site that has been sold from before."""
-    return world.site(preloaded=plan.scaled(PRELOADED_HOLDS))
+    return open_site(world, preloaded=plan.scaled(PRELOADED_HOLDS))
 
 
 def warm(site: Site, plan: Plan, crowd: Crowd, targets: list[Target], *expected: int) -> None:

@@ -1,66 +1,27 @@
 """The world in which it is measured: servers of its own on a real disk, durability on, and the real web server as a process."""
 
-import asyncio
 import contextlib
 import itertools
 import os
 import secrets
 import shutil
-import signal
 import socket
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, LiteralString, TypeVar
-from urllib.error import URLError
-from urllib.request import urlopen
-from uuid import UUID
 
-import msgspec
 import psutil
 import psycopg
 from msgspec import Struct
 from psycopg import sql
 
-from holdfast.app.bench import numbers
-from holdfast.app.bench.core import NIGHTS, CoreJob, CoreResult
-from holdfast.app.bench.figures import Cpu, Sample
-from holdfast.app.bench.load import LoadJob, LoadResult
-from holdfast.app.check.program import examine_program
 from holdfast.app.embedded import Home, PostgresServer, RedisServer, postgres_programs, redis_program
 from holdfast.app.faults import Fault
-from holdfast.app.leash import leashed
 from holdfast.app.migration import migrate
-from holdfast.auth.keys import TokenKeys
-from holdfast.auth.models import Login
-from holdfast.auth.revocations import Revocations
-from holdfast.auth.tokens import AccessTokens
-from holdfast.common.actor import Role
-from holdfast.config import Settings
-from holdfast.database import Database
-from holdfast.database.queries import Query, queries
-from holdfast.routes.models import RouteId
-from holdfast.stations.models import StationId
 
-R = TypeVar("R")
-
-SQL = queries(__file__)
-
-CAPACITY = 2_000_000_000
-"""Seats of a session of which no run can sell all."""
-HOT_TABLES = ("holds", "hold_lines", "bookings", "booking_items", "idempotency_keys", "events", "pools")
-PRELOADED_SESSIONS = 100
-PRELOADED_PEOPLE = 5_000
-PRELOADED_FOR = timedelta(hours=12)
 MONTHS_AHEAD = 1
-READY_WITHIN_S = 60.0
-LOAD_PATIENCE_S = 60.0
-_TOKEN_MINUTES = 60
+TOKEN_MINUTES = 60
 _PLACES_IN_MEMORY = ("tmpfs", "ramfs")
 # Web servers of two databases, the worker, pgbench with 64 clients, and we.
 _CONNECTIONS_MAX = "200"
@@ -103,23 +64,6 @@ class World:
             busy_before=busy_before,
         )
 
-    @contextmanager
-    def site(self, *, preloaded: int = 0, **settings: str) -> "Iterator[Site]":
-        """A database of its own, with so many holds of earlier in it, and the web server on it.
-
-        ``settings`` are named as in the environment.
-        """
-        name = f"bench_{next(self._numbers)}"
-        self._run(sql.SQL("CREATE DATABASE {} TEMPLATE bench_template OWNER holdfast_owner").format(sql.Identifier(name)))
-        try:
-            with contextlib.closing(Site(self, name, self._environment(name, settings))) as site:
-                site.start()
-                if preloaded:
-                    site.preload(preloaded)
-                yield site
-        finally:
-            self._run(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
     def backends(self) -> list[psutil.Process]:
         """PostgreSQL's processes, the postmaster first."""
         assert self.postgres.pid is not None
@@ -130,7 +74,18 @@ class World:
         self._run(sql.SQL("CREATE DATABASE bench_template TEMPLATE template0 OWNER holdfast_owner"))
         migrate(self.postgres.url("holdfast_owner", "bench_template"), months_ahead=MONTHS_AHEAD)
 
-    def _environment(self, database: str, settings: Mapping[str, str]) -> dict[str, str]:
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """The name of a database made from the template, until the block ends."""
+        name = f"bench_{next(self._numbers)}"
+        self._run(sql.SQL("CREATE DATABASE {} TEMPLATE bench_template OWNER holdfast_owner").format(sql.Identifier(name)))
+        try:
+            yield name
+        finally:
+            self._run(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def environment(self, database: str, settings: Mapping[str, str]) -> dict[str, str]:
+        """What a program of ours is started with, to work on a database. ``settings`` come before what is usual here."""
         secrets, (port, internal_port) = self._home.secrets, _free_ports(2)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
         return {
@@ -143,7 +98,7 @@ class World:
             "HOLDFAST_INTERNAL_PORT": str(internal_port),
             # Counted like everybody's, and never too many.
             "HOLDFAST_REQUESTS_PER_MINUTE": "1000000",
-            "HOLDFAST_ACCESS_TOKEN_MINUTES": str(_TOKEN_MINUTES),
+            "HOLDFAST_ACCESSTOKEN_MINUTES": str(TOKEN_MINUTES),
             # No hold lapses within a run, but where a scenario is about that.
             "HOLDFAST_HOLD_SECONDS": "3600",
             "HOLDFAST_LIVE_HOLDS_MAX": "100",
@@ -155,266 +110,6 @@ class World:
     def _run(self, statement: sql.SQL | sql.Composed) -> None:
         with psycopg.connect(self.postgres.superuser_url, autocommit=True) as connection:
             connection.execute(statement)
-
-
-class Site:
-    """One database and the web server that sells from it."""
-
-    def __init__(self, world: World, database: str, environment: Mapping[str, str]) -> None:
-        self.world = world
-        self.database = database
-        self.environment = environment
-        self.settings = _settings(environment)
-        self.port = self.settings.port
-        self._people = 0
-        self._loads = 0
-        self._pools = 0
-        self._children: list[subprocess.Popen[bytes]] = []
-        self._connection = psycopg.connect(self.settings.database_url, autocommit=True, options="-c timezone=UTC")
-        self._tokens = AccessTokens(
-            TokenKeys(self.settings.token_key.get_secret_value()),
-            Revocations(Database(self.settings.database_url), timedelta(minutes=_TOKEN_MINUTES)),
-            issuer="holdfast",
-            lifetime=timedelta(minutes=_TOKEN_MINUTES),
-        )
-        self.route, self.station, self._other_station = RouteId.new(), StationId.new(), StationId.new()
-
-    def start(self) -> None:
-        """Start the web server, and put a route in. Raises Fault."""
-        places = {"route_id": self.route, "from_id": self.station, "to_id": self._other_station}
-        self._execute(SQL.add_places.text, places)
-        self._execute(SQL.add_calls.text, places)
-        server = self.run_program("serve")
-        deadline = time.monotonic() + READY_WITHIN_S
-        while not _is_alive(self.settings.internal_port):
-            if server.poll() is not None or time.monotonic() > deadline:
-                raise Fault(f"The web server did not start:\n{(self.world.root / f'{self.database}-serve.log').read_text()[-3000:]}")
-            time.sleep(0.05)
-
-    def run_program(self, command: str) -> "subprocess.Popen[bytes]":
-        """One of our own commands, on a leash, until the site is closed."""
-        with (self.world.root / f"{self.database}-{command}.log").open("wb") as log:
-            child = subprocess.Popen(
-                leashed([sys.executable, "-P", "-m", "holdfast", command], signal.SIGTERM),
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=dict(self.environment), cwd=self.world.root, start_new_session=True,
-            )  # fmt: skip
-        self._children.append(child)
-        return child
-
-    @property
-    def server(self) -> psutil.Process:
-        return psutil.Process(self._children[0].pid)
-
-    def close(self) -> None:
-        for child in reversed(self._children):
-            child.terminate()
-        for child in self._children:
-            try:
-                child.wait(20)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
-        self._connection.close()
-
-    def open_sessions(self, count: int, capacity: int = CAPACITY) -> range:
-        """More sessions, by number, each with a driver and a pool of ``capacity`` seats."""
-        opened = range(self._pools + 1, self._pools + count + 1)
-        self._pools += count
-        numbered = {"first": opened[0], "last": opened[-1], "route_id": self.route, "station_id": self.station, "capacity": capacity}
-        for query in (SQL.add_drivers, SQL.add_sessions, SQL.add_pools, SQL.announce_sessions):
-            self._execute(query.text, numbered)
-        self.tidy_up("users", "driver_sessions", "pools", "events")
-        return opened
-
-    def invite(self, count: int) -> "Crowd":
-        """More people, and their access tokens, signed as the program signs them."""
-        invited = range(self._people + 1, self._people + count + 1)
-        self._people += count
-        for query in (SQL.add_people, SQL.add_logins):
-            self._execute(query.text, {"first": invited[0], "last": invited[-1]})
-        logins = (Login(numbers.login_id(number), numbers.person_id(number), 1, None) for number in invited)
-        return Crowd(invited, [self._tokens.issue(login, Role.PASSENGER) for login in logins])
-
-    def open_rooms(self, count: int) -> range:
-        """Rooms by number, with their nights, whose pools are those after all others."""
-        first = self._pools // NIGHTS + 1
-        opened = range(first, first + count)
-        self._pools = NIGHTS * (opened[-1] + 1) - 1
-        self._execute(SQL.add_nights.text, {"first": opened[0], "last": opened[-1]})
-        self.tidy_up("pools")
-        return opened
-
-    def preload(self, count: int) -> None:
-        """Holds of earlier, on sessions that nobody asks for in a run: on empty tables every plan is another one."""
-        people, sessions = self.invite(PRELOADED_PEOPLE).numbers, self.open_sessions(PRELOADED_SESSIONS)
-        self.add_lapsing(count, datetime.now(UTC) + PRELOADED_FOR, sessions, people)
-        self.tidy_up(*HOT_TABLES)
-
-    def tidy_up(self, *tables: str) -> None:
-        """What would otherwise happen by itself in the middle of a run."""
-        with psycopg.connect(self.world.postgres.url("holdfast_owner", self.database), autocommit=True) as owner:
-            owner.execute(sql.SQL("VACUUM (ANALYZE) {}").format(sql.SQL(", ").join(map(sql.Identifier, tables))))
-
-    @property
-    def people(self) -> int:
-        return self._people
-
-    def count_holds(self) -> int:
-        return int(self.value(SQL.count_holds))
-
-    def count_confirmed(self) -> int:
-        return int(self.value(SQL.count_confirmed))
-
-    def begin_payments(self, limit: int) -> list[UUID]:
-        """A payment for each held booking that has none, at most ``limit``, as they stand once the gateway was asked."""
-        rows = self._connection.execute(SQL.add_payments.text, {"limit": limit}).fetchall()
-        return [row[0] for row in rows]
-
-    def add_lapsing(self, count: int, deadline: datetime, sessions: range, people: range) -> None:
-        """Holds that all lapse at once."""
-        numbered = {"first_session": sessions[0], "sessions": len(sessions), "first_person": people[0], "people": len(people)}
-        self._execute(SQL.add_lapsing.text, {"count": count, "deadline": deadline, **numbered})
-
-    def move_deadlines(self, before: datetime, deadline: datetime) -> int:
-        """Let holds of one deadline lapse at another; returns how many."""
-        return self._execute(SQL.move_deadlines.text, {"before": before, "deadline": deadline})
-
-    def any_lapsed(self) -> bool:
-        return bool(self.value(SQL.any_lapsed))
-
-    def count_expired(self) -> int:
-        return int(self.value(SQL.count_expired))
-
-    def seconds_behind(self) -> float:
-        """How far the last consumer of the log is behind."""
-        return float(self.value(SQL.seconds_behind))
-
-    def value(self, query: Query) -> Any:
-        """The first column of the first row."""
-        row = self._connection.execute(query.text).fetchone()
-        return None if row is None else row[0]
-
-    def load(self, job: LoadJob, until: Callable[[], None] | None = None) -> "Loaded":
-        """Run a load in a process of its own, and say what it took of the processors.
-
-        ``until`` runs beside it; when it returns, the load asks no more, however long it was to go on.
-        """
-        self._loads += 1
-        job = msgspec.structs.replace(job, key_prefix=f"{self._loads}-")
-        meter = Meter(self.server, self.world)
-        result = self._run_beside("holdfast.app.bench.load", job, LoadResult, job.seconds, until)
-        return Loaded(result, meter.read(result.seconds, load_s=result.cpu_s))
-
-    def core(self, job: CoreJob) -> "Done":
-        """Run the core without HTTP in a process of its own, and say what it took of the processors."""
-        meter = Meter(None, self.world)
-        result = self._run_beside("holdfast.app.bench.core", job, CoreResult, job.seconds, None)
-        return Done(result, meter.read(result.seconds, core_s=result.cpu_s))
-
-    def _run_beside(self, module: str, job: Struct, result: type[R], seconds: float, until: Callable[[], None] | None) -> R:
-        wanted, found, log = (self.world.root / name for name in ("job.json", "result.json", "job.log"))
-        wanted.write_bytes(msgspec.json.encode(job))
-        with log.open("wb") as output:
-            child = subprocess.Popen(
-                leashed([sys.executable, "-P", "-m", module, str(wanted), str(found)], signal.SIGTERM),
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=dict(self.environment), cwd=self.world.root,
-            )  # fmt: skip
-        try:
-            if until is not None:
-                until()
-                child.terminate()
-            code = child.wait(seconds + LOAD_PATIENCE_S)
-        finally:
-            if child.poll() is None:
-                child.kill()
-                child.wait()
-        if code != 0:
-            raise Fault(f"{module} failed:\n{log.read_text(errors='replace')[-3000:]}")
-        return msgspec.json.decode(found.read_bytes(), type=result)
-
-    def violations(self) -> list[str]:
-        """The invariants that do not hold."""
-        found = asyncio.run(examine_program(self.settings))
-        return [f"{each.number} {each.name}, {each.violations} times: {each.rows[0]}" for each in found.findings if not each.holds]
-
-    def _execute(self, statement: LiteralString, parameters: Mapping[str, object]) -> int:
-        return self._connection.execute(statement, parameters or None).rowcount
-
-
-class Crowd(Struct, frozen=True):
-    """People by number, each with an access token."""
-
-    numbers: range
-    tokens: list[str]
-
-
-class Loaded(Struct, frozen=True):
-    """What a load found, and what all took of the processors for it."""
-
-    result: LoadResult
-    cpu: Cpu
-
-    def sample(self, done: int, *expected: int) -> Sample:
-        """A sample of which ``done`` is what really happened: answers that say otherwise are errors."""
-        result = self.result
-        errors = result.unexpected + abs(result.count(*expected) - done)
-        note = result.first_unexpected if result.unexpected else f"{result.count(*expected)} answers, {done} in the database"
-        return Sample(
-            rate=done / result.seconds,
-            errors=errors,
-            p50_ms=result.p50_ms,
-            p95_ms=result.p95_ms,
-            p99_ms=result.p99_ms,
-            cpu=self.cpu,
-            note=note if errors else "",
-        )
-
-
-class Done(Struct, frozen=True):
-    """What the core did, and what all took of the processors for it."""
-
-    result: CoreResult
-    cpu: Cpu
-
-    def sample(self, done: int) -> Sample:
-        """A sample of which ``done`` is what really happened."""
-        result = self.result
-        return Sample(
-            rate=done / result.seconds,
-            errors=result.errors + abs(result.done - done),
-            p50_ms=result.p50_ms,
-            p95_ms=result.p95_ms,
-            p99_ms=result.p99_ms,
-            cpu=self.cpu,
-            note=result.first_error or (f"{result.done} answers, {done} in the database" if result.done != done else ""),
-        )
-
-
-class Meter:
-    """What a web server, where one has a part in it, and PostgreSQL take of the processors from now on."""
-
-    def __init__(self, server: psutil.Process | None, world: World) -> None:
-        self._server = server
-        self._world = world
-        self._began = self._seconds()
-
-    def read(self, seconds: float, *, load_s: float = 0.0, core_s: float = 0.0) -> Cpu:
-        """Shares of all processors over ``seconds``. ``load_s`` and ``core_s`` are what the other processes say that they took."""
-        server, postgres = (after - before for after, before in zip(self._seconds(), self._began, strict=True))
-        whole = seconds * (psutil.cpu_count() or 1)
-        return Cpu(*(round(part / whole, 3) for part in (server + core_s, postgres, load_s)))
-
-    def _seconds(self) -> tuple[float, float]:
-        own, postgres = 0.0, 0.0
-        if self._server is not None:
-            taken = self._server.cpu_times()
-            own = taken.user + taken.system
-        for number, process in enumerate(self._world.backends()):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                times = process.cpu_times()
-                # A child that ended counts as its parent's.
-                postgres += times.user + times.system + (times.children_user + times.children_system if number == 0 else 0.0)
-        return own, postgres
 
 
 @contextmanager
@@ -465,21 +160,6 @@ def _file_system(path: Path) -> str:
         default=None,
     )
     return found.fstype if found is not None else "unknown"
-
-
-def _settings(environment: Mapping[str, str]) -> Settings:
-    names = {field.alias for field in Settings.model_fields.values()}
-    given: dict[str, Any] = {name: value for name, value in environment.items() if name in names}
-    # What a developer keeps in .env is none of our business.
-    return Settings(_env_file=None, **given)  # type: ignore[call-arg]
-
-
-def _is_alive(port: int) -> bool:
-    try:
-        with urlopen(f"http://127.0.0.1:{port}/livez", timeout=2) as answer:
-            return bool(answer.status == 200)  # noqa: PLR2004
-    except (URLError, OSError):
-        return False
 
 
 def _free_ports(count: int) -> list[int]:

@@ -14,6 +14,7 @@ from holdfast.app.check.forbidden import try_forbidden
 from holdfast.app.check.invariants import APPEND_ONLY, LIMITS, SETTLED_GRACE, Invariant, invariants, known_states
 from holdfast.app.check.settled import Statement, ask_gateways
 from holdfast.app.faults import Fault
+from holdfast.ledger.models import GUARDED
 from holdfast.payments.gateway import Gateway
 
 ROWS_MAX = 10
@@ -91,6 +92,7 @@ async def examine(
             **settled.parameters(),
             "settled_grace": settled_grace,
             "append_only": list(APPEND_ONLY),
+            "guarded": sorted(GUARDED),
             "consumers": list(consumers),
             "test_clock": test_clock,
             "worker_runs": worker_runs,

@@ -83,6 +83,14 @@ SELECT e.account_id, e.currency, count(*) AS entries, min(e.id::text) AS one_ent
  WHERE a.id IS NULL
  GROUP BY e.account_id, e.currency;
 
+-- name: i3_guarded
+-- An account that may not go below zero has a balance, which is the sum of its entries.
+SELECT a.id AS account_id, a.kind, a.owner, a.currency, g.balance, coalesce(e.balance, 0) AS entries
+  FROM (SELECT * FROM ledger_accounts WHERE kind = ANY(:guarded::text[])) AS a
+  FULL JOIN ledger_guarded_balances g ON g.account_id = a.id
+  LEFT JOIN (SELECT account_id, sum(amount) AS balance FROM ledger_entries GROUP BY account_id) AS e ON e.account_id = g.account_id
+ WHERE a.id IS NULL OR g.balance IS DISTINCT FROM coalesce(e.balance, 0);
+
 -- name: i3_posted
 -- Every capture, refund and payout is in the ledger with its amount, and nothing else is.
 SELECT coalesce(t.id, d.id) AS id, coalesce(t.purpose, d.purpose) AS purpose, coalesce(t.currency, d.currency) AS currency,
@@ -112,10 +120,13 @@ SELECT coalesce(a.kind, x.kind) AS account, coalesce(a.owner, x.owner) AS owner,
          GROUP BY a.kind, a.owner, a.currency) AS a
   FULL JOIN (SELECT kind, owner, currency, sum(amount) AS balance
                FROM (SELECT 'GATEWAY' AS kind, gateway AS owner, captured_currency AS currency, -sum(captured_amount) AS amount
-                       FROM payments WHERE settlement IS NOT NULL GROUP BY gateway, captured_currency
+                       FROM payments WHERE settlement IS NOT NULL AND method <> 'WALLET' GROUP BY gateway, captured_currency
                      UNION ALL
-                     SELECT 'PAYEE', payee_id::text, currency, sum(fare_amount)
-                       FROM payments WHERE settlement = 'KEPT' GROUP BY payee_id, currency
+                     SELECT 'WALLET', payer_id::text, captured_currency, -sum(captured_amount)
+                       FROM payments WHERE settlement IS NOT NULL AND method = 'WALLET' GROUP BY payer_id, captured_currency
+                     UNION ALL
+                     SELECT earner, payee_id::text, currency, sum(fare_amount)
+                       FROM payments WHERE settlement = 'KEPT' GROUP BY earner, payee_id, currency
                      UNION ALL
                      SELECT 'FEES', '', currency, sum(service_fee) FROM payments WHERE settlement = 'KEPT' GROUP BY currency
                      UNION ALL
@@ -125,11 +136,15 @@ SELECT coalesce(a.kind, x.kind) AS account, coalesce(a.owner, x.owner) AS owner,
                      SELECT side.kind, side.owner, r.currency, sum(side.amount)
                        FROM refunds r JOIN payments p ON p.id = r.payment_id
                        CROSS JOIN LATERAL (VALUES
-                            ('PAYEE', p.payee_id::text, CASE WHEN p.settlement = 'KEPT' THEN -r.fare_amount ELSE 0 END),
+                            (p.earner, p.payee_id::text, CASE WHEN p.settlement = 'KEPT' THEN -r.fare_amount ELSE 0 END),
                             ('FEES', '', CASE WHEN p.settlement = 'KEPT' THEN -r.service_fee ELSE 0 END),
                             ('REFUNDS_DUE', '', CASE WHEN p.settlement = 'KEPT' THEN r.amount ELSE 0 END),
                             ('REFUNDS_DUE', '', CASE WHEN r.status = 'SUCCESS' THEN -r.amount ELSE 0 END),
-                            ('GATEWAY', p.gateway, CASE WHEN r.status = 'SUCCESS' THEN r.amount ELSE 0 END)) AS side (kind, owner, amount)
+                            ('GATEWAY', p.gateway,
+                             CASE WHEN r.status = 'SUCCESS' AND r.destination = 'SOURCE' THEN r.amount ELSE 0 END),
+                            ('WALLET', p.payer_id::text,
+                             CASE WHEN r.status = 'SUCCESS' AND r.destination = 'WALLET' THEN r.amount ELSE 0 END))
+                            AS side (kind, owner, amount)
                       GROUP BY side.kind, side.owner, r.currency
                      UNION ALL
                      SELECT side.kind, side.owner, o.currency, sum(side.amount)
@@ -210,11 +225,22 @@ SELECT b.id AS booking_id, b.fare + b.service_fee AS total, b.currency, p.paymen
         OR (p.refund_amount > 0 AND NOT EXISTS (SELECT FROM audit_logs a WHERE a.entity_id = b.id AND a.action = 'booking.changed')));
 
 -- name: i6_kept
--- Money that was kept bought something: its booking is confirmed, or was until it was cancelled.
-SELECT p.id AS payment_id, p.payable_kind, p.payable_id, b.status, b.confirmed_at
-  FROM payments p LEFT JOIN bookings b ON b.id = p.payable_id AND p.payable_kind = 'booking'
+-- Money that was kept bought something: its booking is confirmed, or was until it was cancelled; or it filled its payer's wallet.
+SELECT p.id AS payment_id, p.payable_kind, p.payable_id, b.status, b.confirmed_at, t.filled_at
+  FROM payments p
+  LEFT JOIN bookings b ON b.id = p.payable_id AND p.payable_kind = 'booking'
+  LEFT JOIN wallet_top_ups t ON t.id = p.payable_id AND p.payable_kind = 'top_up'
+       AND t.user_id = p.payer_id AND t.user_id = p.payee_id AND p.earner = 'WALLET'
+       AND t.amount = p.captured_amount AND t.currency = p.captured_currency
  WHERE p.settlement = 'KEPT'
-   AND (b.id IS NULL OR b.status NOT IN ('CONFIRMED', 'CANCELLED') OR b.confirmed_at IS NULL);
+   AND t.filled_at IS NULL AND (b.id IS NULL OR b.status NOT IN ('CONFIRMED', 'CANCELLED') OR b.confirmed_at IS NULL);
+
+-- name: i6_filled
+-- A wallet was filled by money: one kept payment for each top-up that is done.
+SELECT t.id AS top_up_id, t.amount, t.currency, t.filled_at
+  FROM wallet_top_ups t
+ WHERE t.filled_at IS NOT NULL
+   AND NOT EXISTS (SELECT FROM payments p WHERE p.payable_kind = 'top_up' AND p.payable_id = t.id AND p.settlement = 'KEPT');
 
 -- name: i6_not_kept
 -- Money that bought nothing goes back, all of it.
@@ -254,7 +280,7 @@ SELECT coalesce(g.kind, d.kind) AS kind, coalesce(g.id, d.id) AS id, coalesce(g.
              UNION ALL
              SELECT p.gateway, 'REFUND', r.id, r.payment_id, r.currency, r.amount, r.refunded_at, r.status
                FROM refunds r JOIN payments p ON p.id = r.payment_id
-              WHERE r.status = 'SUCCESS' AND p.gateway = ANY(:gateways::text[])
+              WHERE r.status = 'SUCCESS' AND r.destination = 'SOURCE' AND p.gateway = ANY(:gateways::text[])
                 AND (r.created_at >= :settled_since::timestamptz OR r.id = ANY(:settled_ids::uuid[]))) AS d
     ON d.gateway = g.gateway AND d.kind = g.kind AND d.id = g.id AND d.payment_id = g.payment_id AND d.currency = g.currency
  WHERE g.amount IS DISTINCT FROM d.amount AND coalesce(g.at, d.at) < :listed_at::timestamptz - :settled_grace::interval;

@@ -1,0 +1,40 @@
+"""What the ledger is told of payments and refunds: who gives, who receives."""
+
+from holdfast.common.money import Amount
+from holdfast.ledger import FEES, REFUNDS_DUE, Account, Entry, Purpose, Transaction
+from holdfast.payments.models import Destination, Earner, Method, Payment, Refund
+
+
+def capture(payment: Payment) -> Transaction:
+    """Money that was taken for a payment: to whoever earns it, or back to its payer where it could buy nothing."""
+    assert payment.captured is not None
+    assert payment.captured_at is not None
+    taken = Entry(source_of(payment), -payment.captured)
+    if not payment.is_kept:
+        return Transaction(payment.id, Purpose.CAPTURE, payment.captured_at, (taken, Entry(REFUNDS_DUE, payment.captured)))
+    earned = Entry(_earner_of(payment), Amount(payment.currency, payment.fare_amount))
+    fee = Entry(FEES, Amount(payment.currency, payment.service_fee))
+    return Transaction(payment.id, Purpose.CAPTURE, payment.captured_at, (taken, earned, fee))
+
+
+def owed(payment: Payment, refund: Refund) -> Transaction:
+    """Money of a payment that was kept is to go back: whoever earned it gives it up."""
+    earned = Entry(_earner_of(payment), Amount(refund.currency, -refund.fare_amount))
+    fee = Entry(FEES, Amount(refund.currency, -refund.service_fee))
+    return Transaction(refund.id, Purpose.REFUND_OWED, refund.created_at, (earned, fee, Entry(REFUNDS_DUE, refund.total)))
+
+
+def paid_back(payment: Payment, refund: Refund) -> Transaction:
+    """Money went back to where it came from, or to the payer's wallet."""
+    assert refund.refunded_at is not None
+    to = Account.wallet(payment.payer_id) if refund.destination is Destination.WALLET else source_of(payment)
+    return Transaction(refund.id, Purpose.REFUND_PAID, refund.refunded_at, (Entry(REFUNDS_DUE, -refund.total), Entry(to, refund.total)))
+
+
+def source_of(payment: Payment) -> Account:
+    """The account that gave the money of a payment."""
+    return Account.wallet(payment.payer_id) if payment.method is Method.WALLET else Account.gateway(payment.gateway)
+
+
+def _earner_of(payment: Payment) -> Account:
+    return Account.wallet(payment.payee_id) if payment.earner is Earner.WALLET else Account.payee(payment.payee_id)
