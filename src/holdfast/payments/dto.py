@@ -12,7 +12,7 @@ from holdfast.payments.settling import PaymentAnswer
 from holdfast.payments.states import PaymentState, RefundReason, RefundState, Settlement
 
 BOOKING: Final = "booking"
-"""The kind of thing that views name by a field of its own, as it was asked for."""
+"""What views name by a field of its own, as it was asked for."""
 
 MethodWord = Literal[
     "CARD", "WALLET", "PAYPAL", "MOBILE_WALLET", "CASH", "card", "credit_card", "wallet", "paypal", "mobile_wallet", "cash"
@@ -108,11 +108,11 @@ class PaymentView(Struct, frozen=True, rename="camel"):
     @classmethod
     def of(cls, answer: PaymentAnswer, payables: Payables) -> Self:
         payment, standing = answer.payment, answer.standing
-        thing = str(payables.name(payment.payable_kind, payment.payable_id))
-        booking_id = thing if payment.payable_kind == BOOKING else None
+        thing = payables.name(payment.payable_kind, payment.payable_id)
+        booking_id = str(thing) if thing.kind == BOOKING else None
         return cls(
             id=str(payment.id),
-            payable_id=thing,
+            payable_id=str(thing),
             booking_id=booking_id,
             fare_amount=JsonAmount(Amount(payment.currency, payment.fare_amount)),
             service_fee=JsonAmount(Amount(payment.currency, payment.service_fee)),

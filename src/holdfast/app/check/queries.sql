@@ -387,8 +387,9 @@ SELECT coalesce(m.subject_id, p.id) AS payment_id, m.version, m.was, m.became, p
                  WHERE name IN ('PaymentInitiated', 'PaymentSucceeded', 'PaymentFailed', 'RefundRequested', 'PaymentRefunded')) AS e
          WHERE e.became IS NOT NULL
         WINDOW w AS (PARTITION BY e.subject_id ORDER BY e.version)) AS m
-  FULL JOIN payments p ON p.id = m.subject_id AND m.next_version IS NULL
- WHERE (m.was IS NULL AND m.became <> 'INITIATED')
+  FULL JOIN payments p ON p.id = m.subject_id
+ -- What comes out of a wallet is there at once.
+ WHERE (m.was IS NULL AND m.became <> CASE p.method WHEN 'WALLET' THEN 'SUCCESS' ELSE 'INITIATED' END)
     OR (m.was IS NOT NULL AND NOT m.was || '>' || m.became = ANY(:payment_moves::text[]))
     OR (m.next_version IS NULL AND m.became IS DISTINCT FROM p.status) OR m.version > p.version OR m.next_version = m.version;
 
