@@ -54,7 +54,7 @@ class PaymentController(Controller):
             payable = payables.read(text)
         except MalformedId as error:
             raise Invalid((field, str(error))) from error
-        answer = await service.pay(actor, key, payable, Method.read(data.method), data.token)
+        answer = await service.pay(actor, key, payable, Method.read(data.method), data.token, wallet_first=data.wallet_first)
         return tagged(PaymentView.of(answer, payables), answer.payment.version)
 
     @get("/{payment_id:str}", guards=[requires()], responses=refusals(PaymentUnknown))

@@ -22,13 +22,17 @@ Token = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]
 
 
 class PayRequest(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """What to pay for, and with what. Name the hold or the booking, for they are one, or a top-up of your wallet."""
+    """What to pay for, and with what. Name the hold or the booking, for they are one, or a top-up of your wallet.
+
+    ``walletFirst``: what your wallet has is taken first, and only the rest from your card or account.
+    """
 
     method: Annotated[MethodWord, Meta(examples=["CARD"])]
     hold_id: ThingId | None = None
     booking_id: ThingId | None = None
     top_up_id: ThingId | None = None
     token: Token | None = None
+    wallet_first: bool = False
 
     @property
     def named(self) -> tuple[str, str] | None:
@@ -92,6 +96,7 @@ class PaymentView(Struct, frozen=True, rename="camel"):
     fare_amount: JsonAmount
     service_fee: JsonAmount
     total_amount: JsonAmount
+    wallet_amount: JsonAmount
     currency: str
     method: Method
     status: PaymentState
@@ -117,6 +122,7 @@ class PaymentView(Struct, frozen=True, rename="camel"):
             fare_amount=JsonAmount(Amount(payment.currency, payment.fare_amount)),
             service_fee=JsonAmount(Amount(payment.currency, payment.service_fee)),
             total_amount=JsonAmount(payment.total),
+            wallet_amount=JsonAmount(payment.total if payment.method is Method.WALLET else payment.from_wallet),
             currency=payment.currency,
             method=payment.method,
             status=payment.status,
