@@ -73,4 +73,4 @@ def _name(table: str, column: str, values: tuple[str, ...]) -> None:
 
 def _check(table: str, name: str, condition: str) -> None:
     op.execute(f"ALTER TABLE {table} ADD CONSTRAINT {table}_{name} CHECK ({condition}) NOT VALID")
-    op.execute(f"ALTER TABLE {table} VALIDATE CONSTRAINT {table}_{name}")
+    # 0012 looks at the rows that are there, in a transaction of its own, which keeps nobody from reading or writing.
