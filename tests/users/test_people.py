@@ -16,6 +16,7 @@ from holdfast.idempotency import IdempotencyKey
 from holdfast.users import People, User
 from holdfast.users.errors import OwnAccess, UserUnknown
 from holdfast.users.service import UserService
+from holdfast.vault import PersonalVault, Vault
 
 PHONE = "+201001234567"
 
@@ -48,7 +49,7 @@ def people(sign_ins: SeenSignIns) -> People:
 
 @pytest.fixture
 def service(database: Database, people: People) -> UserService:
-    return UserService(database, people, default_region="EG")
+    return UserService(database, people, PersonalVault(Vault("a secret")), default_region="EG")
 
 
 async def _person(database: Database, people: People, phone: str = PHONE) -> User:

@@ -1,0 +1,91 @@
+"""Walking the chain: whether the audit log is as it was sealed, and as it was published."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from holdfast.audit import repository
+from holdfast.audit.chain import BEGINNING, Broken, Fault, compare, unsealed
+from holdfast.audit.heads import PublishedHead
+from holdfast.audit.models import ChainHead
+from holdfast.database import Database, Tx
+
+SLICE = 2_000
+SHOWN_MAX = 10
+
+
+class Verdict(Struct, frozen=True):
+    """What a walk found: how many rows it looked at, up to which head, the first rows that are broken, and how many are."""
+
+    rows: int
+    head: ChainHead
+    broken: Sequence[Broken]
+    count: int
+
+
+class Contradicted(Struct, frozen=True):
+    """A published head that is not in the chain. Up to ``agrees_up_to`` rows an earlier one still is."""
+
+    published: PublishedHead
+    agrees_up_to: int
+    sealed: int
+
+    def __str__(self) -> str:
+        where = f"rows {self.agrees_up_to + 1:,} to {self.published.rows:,}"
+        if self.sealed < self.published.rows:
+            return (
+                f"{self.published.rows:,} rows were sealed when the head of {self.published.sealed_at:%Y-%m-%d %H:%M:%S} UTC was published,"
+                f" and now {self.sealed:,} are: row {self.sealed + 1:,} is the first that was removed together with its seal."
+            )
+        return f"The head of {self.published.sealed_at:%Y-%m-%d %H:%M:%S} UTC is not in the chain: of {where} some were sealed anew."
+
+
+async def verify(database: Database, after: int = 0) -> Verdict:
+    """Compare every row after the seal with number ``after`` with its seal, up to where the chain ends now. Where that seal is gone,
+    from the beginning.
+    """
+    shown: list[Broken] = []
+    count = 0
+    async with database.reading() as tx:
+        head = await repository.read_head(tx)
+        last = await repository.seal_numbered(tx, after) or BEGINNING
+        began = last.number
+        while last.number < head.number:
+            seals = await repository.seals_after(tx, last.number, head.number, SLICE)
+            end = seals[-1] if seals else head.seal
+            rows = await repository.rows_between(tx, last.place, end.place)
+            broken = await _explained(tx, compare(last, seals, rows) if seals else unsealed(last, head.number, rows))
+            count += len(broken)
+            shown += broken[: SHOWN_MAX - len(shown)]
+            last = end
+    if last.number and last.hash != head.hash:
+        count, shown = count + 1, [*shown, Broken(Fault.CHANGED, last.number, last.log_id, last.place)][:SHOWN_MAX]
+    return Verdict(last.number - began, head, shown, count)
+
+
+async def contradicted(database: Database, published: Sequence[PublishedHead]) -> Contradicted | None:
+    """The first of some published heads that is not in the chain. What is before one that is, is as it was published."""
+    agrees_up_to = 0
+    async with database.reading() as tx:
+        head = await repository.read_head(tx)
+        for each in sorted(published, key=lambda one: one.rows):
+            seal = await repository.seal_numbered(tx, each.rows)
+            if seal is None or seal.hash.hex() != each.hash:
+                return Contradicted(each, agrees_up_to, head.number)
+            agrees_up_to = each.rows
+    return None
+
+
+async def _explained(tx: Tx, broken: Sequence[Broken]) -> list[Broken]:
+    """What only moved is neither removed nor added."""
+    ids = [each.log_id for each in broken if each.log_id is not None and each.fault in (Fault.REMOVED, Fault.ADDED)]
+    if not ids:
+        return list(broken)
+    there = await repository.still_there(tx, ids)
+    numbers = {seal.log_id: seal.number for seal in await repository.sealed_elsewhere(tx, ids)}
+    return [
+        Broken(Fault.REORDERED, numbers[each.log_id], each.log_id, each.place)
+        if each.log_id in there and each.log_id in numbers and each.fault in (Fault.REMOVED, Fault.ADDED)
+        else each
+        for each in broken
+    ]
