@@ -16,7 +16,8 @@ fraction and the sign of zero; strings escape the quotation mark, the backslash 
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
@@ -76,21 +77,23 @@ def compare(last: Seal, seals: Sequence[Seal], rows: Sequence[LoggedRow]) -> lis
     """
     sealed = {seal.log_id for seal in seals}
     logged = {row.id: row for row in rows if row.id in sealed}
-    strange = [row for row in rows if row.id not in sealed]
+    strange = deque(row for row in rows if row.id not in sealed)
     broken = []
     for seal in seals:
+        between = []
+        while strange and strange[0].place < seal.place:
+            between.append(strange.popleft())
         has_gap = seal.number != last.number + 1
-        if has_gap:
-            inside = [row for row in strange if last.place < row.place < seal.place]
-            strange = [row for row in strange if row not in inside]
-            broken += unsealed(last, seal.number - 1, inside)
-        row = None if seal.log_id is None else logged.get(seal.log_id)
-        fault = _fault(None if has_gap else last, seal, row)
+        broken += unsealed(last, seal.number - 1, between) if has_gap else _added(between)
+        fault = _fault(last, seal, None if seal.log_id is None else logged.get(seal.log_id), has_gap=has_gap)
         if fault is not None:
             broken.append(Broken(fault, seal.number, seal.log_id, seal.place))
         last = seal
-    broken += [Broken(Fault.ADDED, None, row.id, row.place) for row in strange]
-    return sorted(broken, key=lambda each: each.place)
+    return [*broken, *_added(strange)]
+
+
+def _added(rows: Iterable[LoggedRow]) -> list[Broken]:
+    return [Broken(Fault.ADDED, None, row.id, row.place) for row in rows]
 
 
 def unsealed(last: Seal, up_to: int, rows: Sequence[LoggedRow]) -> list[Broken]:
@@ -101,15 +104,13 @@ def unsealed(last: Seal, up_to: int, rows: Sequence[LoggedRow]) -> list[Broken]:
     return broken
 
 
-def _fault(last: Seal | None, seal: Seal, row: LoggedRow | None) -> Fault | None:
-    """``last`` is None where the seal before this one is gone: then nobody knows what was hashed."""
+def _fault(last: Seal, seal: Seal, row: LoggedRow | None, *, has_gap: bool) -> Fault | None:
     if row is None:
         return Fault.REMOVED
-    if row.place != seal.place:
+    if row.place != seal.place or seal.place <= last.place:
         return Fault.REORDERED
-    if last is not None and next_hash(last.hash, row) != seal.hash:
-        return Fault.CHANGED
-    return None
+    # Behind a gap nobody knows what was hashed before this row. The gap itself is told.
+    return None if has_gap or next_hash(last.hash, row) == seal.hash else Fault.CHANGED
 
 
 def canonical(row: LoggedRow) -> bytes:
