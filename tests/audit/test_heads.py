@@ -66,7 +66,7 @@ async def test_it_is_there_whole_or_not_at_all(database: Database, tmp_path: Pat
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     dying = await asyncio.create_subprocess_exec(sys.executable, "-c", _DYING, database.url, str(tmp_path), env=environment)
     assert await dying.wait() == -signal.SIGKILL
-    assert [name for name in os.listdir(tmp_path) if name.endswith(".json")] == []
+    assert not await asyncio.to_thread(lambda: list(tmp_path.glob("*.json")))
     assert PublishedHead.read(await Publisher(database, tmp_path).publish()).rows == 2
 
 

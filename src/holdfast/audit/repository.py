@@ -21,6 +21,14 @@ SQL = queries(__file__)
 # The clocks of those who make ids and of the database, which says when an entry was made, never differ by more.
 CLOCKS_DIFFER = timedelta(hours=1)
 
+
+class HeadGone(Exception):
+    """The head of the audit chain was removed from the database: nothing is sealed any more, and nothing can be compared."""
+
+    def __str__(self) -> str:
+        return str(self.__doc__)
+
+
 Facts = Mapping[str, object]
 
 
@@ -100,7 +108,11 @@ async def lock_head(tx: Tx) -> ChainHead | None:
 
 
 async def read_head(tx: Tx) -> ChainHead:
-    return cast(ChainHead, await tx.first(SQL.read_head, ChainHead))
+    """Raises HeadGone."""
+    found = await tx.first(SQL.read_head, ChainHead)
+    if found is None:
+        raise HeadGone
+    return found
 
 
 async def to_seal(tx: Tx, after: LogPosition, limit: int) -> list[LoggedRow]:

@@ -14,7 +14,7 @@ from holdfast.app.check.forbidden import try_forbidden
 from holdfast.app.check.invariants import APPEND_ONLY, LIMITS, SETTLED_GRACE, Invariant, invariants, known_states
 from holdfast.app.check.settled import Statement, ask_gateways
 from holdfast.app.faults import Fault
-from holdfast.audit.repository import read_head
+from holdfast.audit.repository import HeadGone, read_head
 from holdfast.audit.verification import verify
 from holdfast.database import Database
 from holdfast.ledger.models import GUARDED
@@ -123,11 +123,13 @@ async def _chain(url: str) -> Finding:
         async with database.reading() as tx:
             head = await read_head(tx)
         verdict = await verify(database, max(head.number - CHAIN_ROWS, 0))
+        broken, count = [str(each) for each in verdict.broken], verdict.count
+    except HeadGone as gone:
+        broken, count = [str(gone)], 1
     finally:
         await database.close()
     meaning = f"The last {CHAIN_ROWS:,} rows of the audit log are as they were sealed (`holdfast audit verify` asks for all)."
-    rows = [{"audit_id": each.log_id, "number": each.number, "broken": str(each)} for each in verdict.broken]
-    return Finding("I14", "i14_chain", meaning, verdict.count, rows[:ROWS_MAX], _ms(began))
+    return Finding("I14", "i14_chain", meaning, count, [{"broken": each} for each in broken[:ROWS_MAX]], _ms(began))
 
 
 async def _business_now(connection: psycopg.AsyncConnection[Any]) -> datetime:

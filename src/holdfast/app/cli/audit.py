@@ -39,13 +39,17 @@ def verify(
     from holdfast.app.faults import Fault
     from holdfast.app.settings import settings_of
     from holdfast.audit.heads import HeadUnreadable, PublishedHead
+    from holdfast.audit.repository import HeadGone
 
     try:
         trusted = None if since is None else PublishedHead.read(since)
         published = [PublishedHead.read(path) for path in against or ()]
     except HeadUnreadable as error:
         raise Fault(str(error)) from None
-    verdict, contradiction = asyncio.run(_verify(_database(settings_of(data).database_url), trusted, published))
+    try:
+        verdict, contradiction = asyncio.run(_verify(_database(settings_of(data).database_url), trusted, published))
+    except HeadGone as gone:
+        raise Fault(str(gone)) from None
     for broken in verdict.broken:
         print(broken)
     if verdict.count > len(verdict.broken):
