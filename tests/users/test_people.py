@@ -7,6 +7,8 @@ from sqlalchemy import text
 from tests.controls import without
 from tests.races import guarded_and
 
+from holdfast.audit.repository import Sought
+from holdfast.audit.service import AuditService
 from holdfast.common.actor import SYSTEM, Actor, Role, UserId
 from holdfast.common.errors import Invalid, Outdated
 from holdfast.common.language import Language
@@ -19,6 +21,7 @@ from holdfast.users.service import UserService
 from holdfast.vault import PersonalVault, Vault
 
 PHONE = "+201001234567"
+VAULT = PersonalVault(Vault("a secret"))
 
 
 class SeenSignIns:
@@ -49,7 +52,7 @@ def people(sign_ins: SeenSignIns) -> People:
 
 @pytest.fixture
 def service(database: Database, people: People) -> UserService:
-    return UserService(database, people, PersonalVault(Vault("a secret")), default_region="EG")
+    return UserService(database, people, VAULT, default_region="EG")
 
 
 async def _person(database: Database, people: People, phone: str = PHONE) -> User:
@@ -113,6 +116,27 @@ async def test_a_profile_changes_by_what_is_sent(database: Database, people: Peo
     assert (nameless.name, nameless.language) == (None, Language.EN)
     assert await service.me(person.actor) == nameless
     assert await _events(database) == ["UserSignedUp 1", "UserChanged 2", "UserChanged 3", "UserChanged 4"]
+
+
+async def test_an_auditor_reads_what_somebody_was_called(database: Database, people: People, service: UserService) -> None:
+    admin, person = await _admin(database, people), await _person(database, people)
+    await service.change_me(person.actor, None, 1, name="Mona")
+    await service.change_me(person.actor, None, 2, name="Muna", language=Language.EN)
+    await service.change_me(person.actor, None, 3, language=Language.AR)
+    auditors = AuditService(database, VAULT)
+
+    async def changes() -> list[tuple[object, object]]:
+        page = await auditors.list_entries(admin, Sought(action="user.profile_changed"), PageRequest())
+        return [(entry.before, entry.after) for entry in reversed(page.rows)]
+
+    def called(language: str, name: str | None) -> dict[str, object]:
+        return {"language": language, "personal": {"person": str(person.id), "name": name}}
+
+    without_name = ({"language": "en"}, {"language": "ar"})
+    assert await changes() == [(called("ar", None), called("ar", "Mona")), (called("ar", "Mona"), called("en", "Muna")), without_name]
+    async with database.transaction() as tx:
+        await VAULT.forget(tx, person.id)
+    assert await changes() == [(called("ar", None), called("ar", "erased")), (called("ar", "erased"), called("en", "erased")), without_name]
 
 
 async def test_a_change_of_something_old_is_refused(database: Database, people: People, service: UserService) -> None:
