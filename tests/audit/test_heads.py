@@ -6,16 +6,19 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from tests.audit.log import ids, row, sealed_log, tamper
+from tests.audit.log import ids, record, row, sealed_log, tamper
 
+from holdfast.app.settings import load_settings
+from holdfast.app.wiring import build_program
+from holdfast.app.worker import run_program
 from holdfast.audit.heads import HeadUnreadable, PublishedHead, Publisher
-from holdfast.audit.verification import contradicted, verify
+from holdfast.audit.verification import contradicted, end_of_chain, verify
 from holdfast.database import Database
 
 ROOT = Path(__file__).parents[2]
@@ -70,6 +73,35 @@ async def test_it_is_there_whole_or_not_at_all(database: Database, tmp_path: Pat
     assert PublishedHead.read(await Publisher(database, tmp_path).publish()).rows == 2
 
 
+async def test_the_worker_seals_and_publishes(database: Database, database_url: str, tmp_path: Path) -> None:
+    await sealed_log(database, 2)
+    settings = load_settings(DATABASE_URL=database_url, HOLDFAST_AUDIT_HEADS=str(tmp_path / "heads"))
+    working = asyncio.create_task(run_program(build_program(settings)))
+    try:
+        path = tmp_path / "heads" / f"audit-head-{await _today(database)}.json"
+        await _until(lambda: _has_rows(path, 2), 20)
+        await record(database, 3)
+        await _until(lambda: _is_sealed(database, 5), 1)
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+    assert PublishedHead.read(path).rows == 2
+
+
+async def _until(condition: Callable[[], Awaitable[bool]], seconds: float) -> None:
+    async with asyncio.timeout(seconds):
+        while not await condition():
+            await asyncio.sleep(0.02)
+
+
+async def _has_rows(path: Path, rows: int) -> bool:
+    return await asyncio.to_thread(path.exists) and PublishedHead.read(path).rows == rows
+
+
+async def _is_sealed(database: Database, rows: int) -> bool:
+    return (await end_of_chain(database)).number == rows
+
+
 async def test_a_directory_that_cannot_be_written_ends_nothing(database: Database, tmp_path: Path) -> None:
     await sealed_log(database, 1)
     (tmp_path / "file").write_text("")
@@ -112,6 +144,11 @@ async def test_the_commands(database: Database, database_url: str, superuser_url
     contradiction = holdfast(database_url, "audit", "verify", "--since", str(published))
     assert contradiction.returncode == 1
     assert "is not in the chain: of rows 1 to 4 some were sealed anew" in contradiction.stdout
+
+    tamper(superuser_url, "DELETE FROM audit_chain_head")
+    for gone in (holdfast(database_url, "audit", "verify"), holdfast(database_url, "audit", "head")):
+        assert gone.returncode == 1
+        assert gone.stderr.startswith("holdfast: The head of the audit chain was removed")
 
     published.write_text("no head")
     refused = holdfast(database_url, "audit", "verify", "--against", str(published))

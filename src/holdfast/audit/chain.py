@@ -41,6 +41,13 @@ class Fault(StrEnum):
     UNSEALED = "lost its seal"
 
 
+class HeadGone(Exception):
+    """The head of the audit chain was removed from the database: nothing is sealed any more, and nothing can be compared."""
+
+    def __str__(self) -> str:
+        return str(self.__doc__)
+
+
 class Broken(Struct, frozen=True):
     """A row that is not as it was sealed. ``number`` is None where it has no seal, ``log_id`` where nothing is left that names it."""
 

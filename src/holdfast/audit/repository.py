@@ -7,6 +7,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from holdfast.audit.chain import HeadGone
 from holdfast.audit.models import AuditEntry, AuditId, ChainHead, LoggedRow, Seal
 from holdfast.audit.personal import Personal, encrypted
 from holdfast.common.actor import Actor, UserId
@@ -20,13 +21,6 @@ SQL = queries(__file__)
 
 # The clocks of those who make ids and of the database, which says when an entry was made, never differ by more.
 CLOCKS_DIFFER = timedelta(hours=1)
-
-
-class HeadGone(Exception):
-    """The head of the audit chain was removed from the database: nothing is sealed any more, and nothing can be compared."""
-
-    def __str__(self) -> str:
-        return str(self.__doc__)
 
 
 Facts = Mapping[str, object]

@@ -40,9 +40,15 @@ class Contradicted(Struct, frozen=True):
         return f"The head of {self.published.sealed_at:%Y-%m-%d %H:%M:%S} UTC is not in the chain: of {where} some were sealed anew."
 
 
+async def end_of_chain(database: Database) -> ChainHead:
+    """Raises HeadGone."""
+    async with database.reading() as tx:
+        return await repository.read_head(tx)
+
+
 async def verify(database: Database, after: int = 0) -> Verdict:
     """Compare every row after the seal with number ``after`` with its seal, up to where the chain ends now. Where that seal is gone,
-    from the beginning.
+    from the beginning. Raises HeadGone.
     """
     shown: list[Broken] = []
     moved: set[AuditId | None] = set()
@@ -68,7 +74,7 @@ async def verify(database: Database, after: int = 0) -> Verdict:
 
 
 async def contradicted(database: Database, published: Sequence[PublishedHead]) -> Contradicted | None:
-    """The first of some published heads that is not in the chain. What is before one that is, is as it was published."""
+    """The first of some published heads that is not in the chain. What is before one that is, is as it was published. Raises HeadGone."""
     agrees_up_to = 0
     async with database.reading() as tx:
         head = await repository.read_head(tx)

@@ -14,8 +14,8 @@ from holdfast.app.check.forbidden import try_forbidden
 from holdfast.app.check.invariants import APPEND_ONLY, LIMITS, SETTLED_GRACE, Invariant, invariants, known_states
 from holdfast.app.check.settled import Statement, ask_gateways
 from holdfast.app.faults import Fault
-from holdfast.audit.repository import HeadGone, read_head
-from holdfast.audit.verification import verify
+from holdfast.audit.chain import HeadGone
+from holdfast.audit.verification import end_of_chain, verify
 from holdfast.database import Database
 from holdfast.ledger.models import GUARDED
 from holdfast.payments.gateway import Gateway
@@ -120,8 +120,7 @@ async def _chain(url: str) -> Finding:
     began = time.perf_counter()
     database = Database(url, connections=1, name="holdfast check", patient=True)
     try:
-        async with database.reading() as tx:
-            head = await read_head(tx)
+        head = await end_of_chain(database)
         verdict = await verify(database, max(head.number - CHAIN_ROWS, 0))
         broken, count = [str(each) for each in verdict.broken], verdict.count
     except HeadGone as gone:

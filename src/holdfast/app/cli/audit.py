@@ -38,8 +38,8 @@ def verify(
 
     from holdfast.app.faults import Fault
     from holdfast.app.settings import settings_of
+    from holdfast.audit.chain import HeadGone
     from holdfast.audit.heads import HeadUnreadable, PublishedHead
-    from holdfast.audit.repository import HeadGone
 
     try:
         trusted = None if since is None else PublishedHead.read(since)
@@ -68,10 +68,15 @@ def head(data: Data = None) -> None:
     """Print where the chain ends now, as it is published: how many rows are sealed, and the hash over all of them."""
     import asyncio
 
+    from holdfast.app.faults import Fault
     from holdfast.app.settings import settings_of
+    from holdfast.audit.chain import HeadGone
     from holdfast.audit.heads import PublishedHead
 
-    found = asyncio.run(_head(_database(settings_of(data).database_url)))
+    try:
+        found = asyncio.run(_head(_database(settings_of(data).database_url)))
+    except HeadGone as gone:
+        raise Fault(str(gone)) from None
     print(PublishedHead.of(found).encoded().decode(), end="")
 
 
@@ -96,10 +101,9 @@ async def _verify(
 
 
 async def _head(database: "Database") -> "ChainHead":
-    from holdfast.audit import repository
+    from holdfast.audit.verification import end_of_chain
 
     try:
-        async with database.reading() as tx:
-            return await repository.read_head(tx)
+        return await end_of_chain(database)
     finally:
         await database.close()
