@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from holdfast.audit.chain import BEGINNING, Broken, Fault, canonical, compare, next_hash, seal_all
+from holdfast.audit.chain import BEGINNING, Broken, Tampering, canonical, compare, next_hash, seal_all
 from holdfast.audit.models import AuditId, LoggedRow
 from holdfast.common.actor import UserId
 
@@ -35,8 +35,8 @@ def rows(count: int) -> list[LoggedRow]:
     return [structs.replace(ROW, id=AuditId.new(), xid=700 + number, after=json.dumps({"number": number})) for number in range(count)]
 
 
-def told(broken: Sequence[Broken]) -> list[tuple[Fault, int | None]]:
-    return [(each.fault, each.number) for each in broken]
+def told(broken: Sequence[Broken]) -> list[tuple[Tampering, int | None]]:
+    return [(each.tampering, each.number) for each in broken]
 
 
 def test_the_bytes_of_a_row_are_these_for_ever() -> None:
@@ -107,20 +107,20 @@ def test_what_was_done_to_a_row_is_told_of_that_row_alone() -> None:
     log = rows(5)
     seals = seal_all(BEGINNING, log)
     changed = structs.replace(log[2], actor_id=UserId.new())
-    assert told(compare(BEGINNING, seals, [*log[:2], changed, *log[3:]])) == [(Fault.CHANGED, 3)]
-    assert told(compare(BEGINNING, seals, [*log[:2], *log[3:]])) == [(Fault.REMOVED, 3)]
+    assert told(compare(BEGINNING, seals, [*log[:2], changed, *log[3:]])) == [(Tampering.CHANGED, 3)]
+    assert told(compare(BEGINNING, seals, [*log[:2], *log[3:]])) == [(Tampering.REMOVED, 3)]
     stranger = structs.replace(ROW, id=AuditId.new(), xid=log[2].xid, position=13)
-    assert told(compare(BEGINNING, seals, [*log[:3], stranger, *log[3:]])) == [(Fault.ADDED, None)]
+    assert told(compare(BEGINNING, seals, [*log[:3], stranger, *log[3:]])) == [(Tampering.ADDED, None)]
     one, other = structs.replace(log[2], xid=log[3].xid), structs.replace(log[3], xid=log[2].xid)
-    assert told(compare(BEGINNING, seals, [*log[:2], other, one, log[4]])) == [(Fault.REORDERED, 3), (Fault.REORDERED, 4)]
+    assert told(compare(BEGINNING, seals, [*log[:2], other, one, log[4]])) == [(Tampering.REORDERED, 3), (Tampering.REORDERED, 4)]
 
 
 def test_seals_that_are_gone_leave_a_gap() -> None:
     log = rows(5)
     seals = seal_all(BEGINNING, log)
     without_third = [*seals[:2], *seals[3:]]
-    assert told(compare(BEGINNING, without_third, log)) == [(Fault.UNSEALED, None)]
-    assert told(compare(BEGINNING, without_third, [*log[:2], *log[3:]])) == [(Fault.REMOVED, 3)]
+    assert told(compare(BEGINNING, without_third, log)) == [(Tampering.UNSEALED, None)]
+    assert told(compare(BEGINNING, without_third, [*log[:2], *log[3:]])) == [(Tampering.REMOVED, 3)]
 
 
 def test_a_row_that_was_changed_with_its_seal_breaks_the_next_link() -> None:
@@ -129,5 +129,5 @@ def test_a_row_that_was_changed_with_its_seal_breaks_the_next_link() -> None:
     log[2] = structs.replace(log[2], actor_role="ADMIN")
     seals[2:3] = seal_all(seals[1], log[2:3])
     (broken,) = compare(BEGINNING, seals, log)
-    assert (broken.fault, broken.number) == (Fault.CHANGED, 4)
+    assert (broken.tampering, broken.number) == (Tampering.CHANGED, 4)
     assert "or the row before it was, together with its seal" in str(broken)

@@ -7,13 +7,13 @@ from sqlalchemy import text
 from tests.audit.log import ids, record, row, seal, sealed_log, tamper
 
 from holdfast.audit import repository, verification
-from holdfast.audit.chain import BEGINNING, Fault, seal_all
+from holdfast.audit.chain import BEGINNING, Tampering, seal_all
 from holdfast.audit.heads import PublishedHead
 from holdfast.audit.models import AuditId
 from holdfast.audit.verification import Contradicted, contradicted, verify
 from holdfast.database import Database
 
-Told = tuple[Fault, int | None, AuditId | None]
+Told = tuple[Tampering, int | None, AuditId | None]
 
 SWAP = (
     f"UPDATE audit_logs a SET xid = b.xid, position = b.position FROM audit_logs b"
@@ -35,7 +35,7 @@ def slices(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
 async def told(database: Database) -> list[Told]:
     verdict = await verify(database)
     assert verdict.count >= len(verdict.broken)
-    return [(each.fault, each.number, each.log_id) for each in verdict.broken]
+    return [(each.tampering, each.number, each.log_id) for each in verdict.broken]
 
 
 async def published(database: Database) -> PublishedHead:
@@ -44,6 +44,7 @@ async def published(database: Database) -> PublishedHead:
 
 async def test_an_empty_log_and_a_whole_one_are_whole(database: Database) -> None:
     assert (await verify(database)).rows == 0
+    assert await contradicted(database, [await published(database)]) is None
     await sealed_log(database, 7)
     verdict = await verify(database)
     assert (verdict.count, verdict.rows, verdict.head.number) == (0, 7, 7)
@@ -70,7 +71,7 @@ async def test_a_value_that_was_changed(database: Database, superuser_url: str, 
     await sealed_log(database, 6)
     log = ids(superuser_url)
     tamper(superuser_url, f"UPDATE audit_logs SET {change} WHERE id = {row(3)}")
-    assert await told(database) == [(Fault.CHANGED, 3, log[2])]
+    assert await told(database) == [(Tampering.CHANGED, 3, log[2])]
 
 
 @pytest.mark.usefixtures("slices")
@@ -79,14 +80,14 @@ async def test_a_row_that_was_removed(database: Database, superuser_url: str, nu
     await sealed_log(database, 6)
     log = ids(superuser_url)
     tamper(superuser_url, f"DELETE FROM audit_logs WHERE id = {row(number)}")
-    assert await told(database) == [(Fault.REMOVED, number, log[number - 1])]
+    assert await told(database) == [(Tampering.REMOVED, number, log[number - 1])]
 
 
 @pytest.mark.usefixtures("slices")
 async def test_a_row_that_was_removed_with_its_seal(database: Database, superuser_url: str) -> None:
     await sealed_log(database, 6)
     tamper(superuser_url, f"DELETE FROM audit_logs WHERE id = {row(3)}", "DELETE FROM audit_seals WHERE number = 3")
-    assert await told(database) == [(Fault.REMOVED, 3, None)]
+    assert await told(database) == [(Tampering.REMOVED, 3, None)]
 
 
 @pytest.mark.usefixtures("slices")
@@ -94,7 +95,7 @@ async def test_a_seal_that_was_removed(database: Database, superuser_url: str) -
     await sealed_log(database, 6)
     log = ids(superuser_url)
     tamper(superuser_url, "DELETE FROM audit_seals WHERE number IN (3, 4)")
-    assert await told(database) == [(Fault.UNSEALED, None, log[2]), (Fault.UNSEALED, None, log[3])]
+    assert await told(database) == [(Tampering.UNSEALED, None, log[2]), (Tampering.UNSEALED, None, log[3])]
 
 
 @pytest.mark.usefixtures("slices")
@@ -104,7 +105,7 @@ async def test_a_row_that_was_added(database: Database, superuser_url: str, offs
     log = ids(superuser_url)
     tamper(superuser_url, INSERT.format(offset=offset))
     (added,) = set(ids(superuser_url)) - set(log)
-    assert await told(database) == [(Fault.ADDED, None, added)]
+    assert await told(database) == [(Tampering.ADDED, None, added)]
 
 
 @pytest.mark.usefixtures("slices")
@@ -113,7 +114,7 @@ async def test_two_rows_that_changed_places(database: Database, superuser_url: s
     log = ids(superuser_url)
     tamper(superuser_url, SWAP)
     assert ids(superuser_url) != log
-    assert await told(database) == [(Fault.REORDERED, 3, log[2]), (Fault.REORDERED, 4, log[3])]
+    assert await told(database) == [(Tampering.REORDERED, 3, log[2]), (Tampering.REORDERED, 4, log[3])]
 
 
 @pytest.mark.usefixtures("slices")
@@ -138,7 +139,7 @@ async def test_a_row_that_was_moved_far_away(database: Database, superuser_url: 
         superuser_url,
         f"UPDATE audit_logs SET xid = (SELECT ({end})::text::xid8 FROM audit_logs), position = position + {to * 9} WHERE id = {row(3)}",
     )
-    assert await told(database) == [(Fault.REORDERED, 3, log[2])]
+    assert await told(database) == [(Tampering.REORDERED, 3, log[2])]
 
 
 async def test_several_are_counted_and_the_first_is_named(database: Database, superuser_url: str) -> None:
@@ -156,13 +157,22 @@ async def test_the_tail_without_its_head(database: Database, superuser_url: str)
     """The head knows how many seals there must be."""
     await sealed_log(database, 6)
     tamper(superuser_url, f"DELETE FROM audit_logs WHERE id = {row(6)}", "DELETE FROM audit_seals WHERE number = 6")
-    assert await told(database) == [(Fault.REMOVED, 6, None)]
+    assert await told(database) == [(Tampering.REMOVED, 6, None)]
 
 
 async def test_a_seal_at_the_end_that_is_not_the_heads(database: Database, superuser_url: str) -> None:
     await sealed_log(database, 6)
     tamper(superuser_url, "UPDATE audit_chain_head SET hash = decode(repeat('ab', 32), 'hex')")
-    assert [each[:2] for each in await told(database)] == [(Fault.CHANGED, 6)]
+    assert [each[:2] for each in await told(database)] == [(Tampering.CHANGED, 6)]
+
+
+async def test_a_head_that_was_set_back(database: Database, superuser_url: str) -> None:
+    """What is behind it would be compared with nothing."""
+    await sealed_log(database, 6)
+    head, log = await published(database), ids(superuser_url)
+    tamper(superuser_url, f"UPDATE audit_logs SET action = 'lantern.lost' WHERE id = {row(6)}", CUT_THE_TAIL[2])
+    assert await told(database) == [(Tampering.BEYOND, 6, log[5])]
+    assert await contradicted(database, [head]) == Contradicted(head, agrees_up_to=0, sealed=5)
 
 
 CUT_THE_TAIL = (
@@ -235,5 +245,5 @@ async def test_sealing_goes_on_behind_what_was_tampered_with(database: Database,
     log: Sequence[AuditId] = ids(superuser_url)
     tamper(superuser_url, f"UPDATE audit_logs SET actor_role = 'ADMIN' WHERE id = {row(5)}")
     found = await told(database)
-    assert [each[:2] for each in found] == [(Fault.REMOVED, 2), (Fault.CHANGED, 5)]
+    assert [each[:2] for each in found] == [(Tampering.REMOVED, 2), (Tampering.CHANGED, 5)]
     assert found[1][2] == log[3]

@@ -31,7 +31,7 @@ ENCODING = 1
 BEGINNING = Seal(0, None, 0, 0, 0, bytes(32))
 
 
-class Fault(StrEnum):
+class Tampering(StrEnum):
     """How the log can differ from its seals."""
 
     CHANGED = "was changed after it was sealed, or the row before it was, together with its seal"
@@ -39,6 +39,7 @@ class Fault(StrEnum):
     ADDED = "was added among rows that were sealed"
     REORDERED = "was moved to another place"
     UNSEALED = "lost its seal"
+    BEYOND = "was sealed, and the head of the chain was set back to before it"
 
 
 class HeadGone(Exception):
@@ -51,7 +52,7 @@ class HeadGone(Exception):
 class Broken(Struct, frozen=True):
     """A row that is not as it was sealed. ``number`` is None where it has no seal, ``log_id`` where nothing is left that names it."""
 
-    fault: Fault
+    tampering: Tampering
     number: int | None
     log_id: AuditId | None
     place: LogPosition
@@ -59,7 +60,7 @@ class Broken(Struct, frozen=True):
     def __str__(self) -> str:
         named = "A row" if self.number is None else f"Row {self.number:,}"
         known = "which nothing names any more" if self.log_id is None else str(self.log_id)
-        return f"{named} ({known}, at {self.place}) {self.fault.value}."
+        return f"{named} ({known}, at {self.place}) {self.tampering.value}."
 
 
 def seal_all(last: Seal, rows: Sequence[LoggedRow]) -> list[Seal]:
@@ -92,32 +93,32 @@ def compare(last: Seal, seals: Sequence[Seal], rows: Sequence[LoggedRow]) -> lis
             between.append(strange.popleft())
         has_gap = seal.number != last.number + 1
         broken += unsealed(last, seal.number - 1, between) if has_gap else _added(between)
-        fault = _fault(last, seal, None if seal.log_id is None else logged.get(seal.log_id), has_gap=has_gap)
-        if fault is not None:
-            broken.append(Broken(fault, seal.number, seal.log_id, seal.place))
+        tampering = _tampering(last, seal, None if seal.log_id is None else logged.get(seal.log_id), has_gap=has_gap)
+        if tampering is not None:
+            broken.append(Broken(tampering, seal.number, seal.log_id, seal.place))
         last = seal
     return [*broken, *_added(strange)]
 
 
 def _added(rows: Iterable[LoggedRow]) -> list[Broken]:
-    return [Broken(Fault.ADDED, None, row.id, row.place) for row in rows]
+    return [Broken(Tampering.ADDED, None, row.id, row.place) for row in rows]
 
 
 def unsealed(last: Seal, up_to: int, rows: Sequence[LoggedRow]) -> list[Broken]:
     """What it shows that the seals after ``last`` and up to a number are gone. ``rows`` are those that stand there without a seal."""
-    broken = [Broken(Fault.UNSEALED, None, row.id, row.place) for row in rows]
+    broken = [Broken(Tampering.UNSEALED, None, row.id, row.place) for row in rows]
     if len(rows) < up_to - last.number:
-        broken.append(Broken(Fault.REMOVED, last.number + 1, None, last.place))
+        broken.append(Broken(Tampering.REMOVED, last.number + 1, None, last.place))
     return broken
 
 
-def _fault(last: Seal, seal: Seal, row: LoggedRow | None, *, has_gap: bool) -> Fault | None:
+def _tampering(last: Seal, seal: Seal, row: LoggedRow | None, *, has_gap: bool) -> Tampering | None:
     if row is None:
-        return Fault.REMOVED
+        return Tampering.REMOVED
     if row.place != seal.place or seal.place <= last.place:
-        return Fault.REORDERED
+        return Tampering.REORDERED
     # Behind a gap nobody knows what was hashed before this row. The gap itself is told.
-    return None if has_gap or next_hash(last.hash, row) == seal.hash else Fault.CHANGED
+    return None if has_gap or next_hash(last.hash, row) == seal.hash else Tampering.CHANGED
 
 
 def canonical(row: LoggedRow) -> bytes:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from holdfast.audit import repository
-from holdfast.audit.chain import BEGINNING, Broken, Fault, compare, unsealed
+from holdfast.audit.chain import BEGINNING, Broken, Tampering, compare, unsealed
 from holdfast.audit.heads import PublishedHead
-from holdfast.audit.models import AuditId, ChainHead
+from holdfast.audit.models import AuditId, ChainHead, Seal
 from holdfast.database import Database, Tx
 
 SLICE = 2_000
@@ -55,7 +55,7 @@ async def verify(database: Database, after: int = 0) -> Verdict:
     count = 0
     async with database.reading() as tx:
         head = await repository.read_head(tx)
-        last = await repository.seal_numbered(tx, after) or BEGINNING
+        last = await _seal(tx, after) or BEGINNING
         began = last.number
         while last.number < head.number:
             seals = await repository.seals_after(tx, last.number, head.number, SLICE)
@@ -64,13 +64,12 @@ async def verify(database: Database, after: int = 0) -> Verdict:
             found = await _explained(tx, compare(last, seals, rows) if seals else unsealed(last, head.number, rows))
             # What was moved is missed in one slice and met in another.
             broken = [each for each in found if each.log_id not in moved]
-            moved |= {each.log_id for each in found if each.fault is Fault.REORDERED}
+            moved |= {each.log_id for each in found if each.tampering is Tampering.REORDERED}
             count += len(broken)
             shown += broken[: SHOWN_MAX - len(shown)]
             last = end
-    if last.number and last.hash != head.hash:
-        count, shown = count + 1, [*shown, Broken(Fault.CHANGED, last.number, last.log_id, last.place)][:SHOWN_MAX]
-    return Verdict(last.number - began, head, shown, count)
+        at_the_end = await _at_the_end(tx, last, head)
+    return Verdict(last.number - began, head, [*shown, *at_the_end][:SHOWN_MAX], count + len(at_the_end))
 
 
 async def contradicted(database: Database, published: Sequence[PublishedHead]) -> Contradicted | None:
@@ -79,23 +78,38 @@ async def contradicted(database: Database, published: Sequence[PublishedHead]) -
     async with database.reading() as tx:
         head = await repository.read_head(tx)
         for each in sorted(published, key=lambda one: one.rows):
-            seal = await repository.seal_numbered(tx, each.rows)
-            if seal is None or seal.hash.hex() != each.hash:
+            seal = await _seal(tx, each.rows)
+            if seal is None or seal.number > head.number or seal.hash.hex() != each.hash:
                 return Contradicted(each, agrees_up_to, head.number)
             agrees_up_to = each.rows
     return None
 
 
+async def _seal(tx: Tx, number: int) -> Seal | None:
+    return BEGINNING if number == 0 else await repository.seal_numbered(tx, number)
+
+
+async def _at_the_end(tx: Tx, last: Seal, head: ChainHead) -> list[Broken]:
+    """What the head says of the last seal before it, and whether there are others behind it."""
+    if last.number and last.hash != head.hash:
+        return [Broken(Tampering.CHANGED, last.number, last.log_id, last.place)]
+    beyond = await repository.seals_after(tx, head.number, head.number + 1, 1)
+    # Seals and head are one commit: where the head has moved meanwhile, somebody has just sealed.
+    if beyond and (await repository.read_head(tx)).number == head.number:
+        return [Broken(Tampering.BEYOND, each.number, each.log_id, each.place) for each in beyond]
+    return []
+
+
 async def _explained(tx: Tx, broken: Sequence[Broken]) -> list[Broken]:
     """What only moved is neither removed nor added."""
-    ids = [each.log_id for each in broken if each.log_id is not None and each.fault in (Fault.REMOVED, Fault.ADDED)]
+    ids = [each.log_id for each in broken if each.log_id is not None and each.tampering in (Tampering.REMOVED, Tampering.ADDED)]
     if not ids:
         return list(broken)
     there = await repository.still_there(tx, ids)
     numbers = {seal.log_id: seal.number for seal in await repository.sealed_elsewhere(tx, ids)}
     return [
-        Broken(Fault.REORDERED, numbers[each.log_id], each.log_id, each.place)
-        if each.log_id in there and each.log_id in numbers and each.fault in (Fault.REMOVED, Fault.ADDED)
+        Broken(Tampering.REORDERED, numbers[each.log_id], each.log_id, each.place)
+        if each.log_id in there and each.log_id in numbers and each.tampering in (Tampering.REMOVED, Tampering.ADDED)
         else each
         for each in broken
     ]
