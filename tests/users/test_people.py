@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from psycopg.errors import LockNotAvailable
 from sqlalchemy import text
 from tests.controls import without
 from tests.races import guarded_and
@@ -137,6 +138,36 @@ async def test_an_auditor_reads_what_somebody_was_called(database: Database, peo
     async with database.transaction() as tx:
         await VAULT.forget(tx, person.id)
     assert await changes() == [(called("ar", None), called("ar", "erased")), (called("ar", "erased"), called("en", "erased")), without_name]
+
+
+@pytest.mark.parametrize("has_order", [True, False], ids=["guarded", "control"])
+async def test_whoever_changes_a_name_waits_for_the_key_before_locking_the_person(
+    database: Database, people: People, service: UserService, monkeypatch: pytest.MonkeyPatch, has_order: bool
+) -> None:
+    """Applying to drive takes the two in this order: the other way round they wait for each other."""
+
+    async def makes_none(_vault: PersonalVault, _tx: Tx, _person_id: UserId) -> None:
+        pass
+
+    if not has_order:
+        monkeypatch.setattr(PersonalVault, "ensure_key", makes_none)
+    person = await _person(database, people)
+    changing: list[asyncio.Future[User]] = []
+
+    async def apply() -> None:
+        async with database.transaction() as tx:
+            await VAULT.seal_for(tx, person.id, "29001011234567")
+            changing.append(asyncio.ensure_future(service.change_me(person.actor, None, 1, name="Mona")))
+            while not await tx.value(text("SELECT count(*) FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()")):
+                await asyncio.sleep(0.01)
+            await tx.run(text("SELECT FROM users WHERE id = :id FOR SHARE NOWAIT"), id=person.id)
+
+    if has_order:
+        await apply()
+    else:
+        with pytest.raises(LockNotAvailable):
+            await apply()
+    assert (await changing[0]).name == "Mona"
 
 
 async def test_a_change_of_something_old_is_refused(database: Database, people: People, service: UserService) -> None:

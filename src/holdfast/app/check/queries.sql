@@ -427,11 +427,11 @@ SELECT id AS payout_id, session_id, status, driver_id, requested_by, approved_by
 
 -- name: i14_sealed
 -- Every row of the audit log is sealed within :sealed_within, once no transaction before it is still running.
--- What passed since the snapshot was taken does not count: the sealer cannot be seen in it.
 SELECT a.id AS audit_id, a.epoch, a.xid::text AS xid, a.position, a.created_at, h.number AS sealed_up_to
   FROM (VALUES (1)) AS one
   LEFT JOIN audit_chain_head h ON true
   JOIN audit_logs a ON (a.epoch, a.xid, a.position) > (coalesce(h.epoch, 0), coalesce(h.xid, '0'), coalesce(h.position, 0))
+ -- What was sealed since the snapshot was taken cannot be seen in it, so that time does not count.
  WHERE :worker_runs AND a.created_at < business_now() - (statement_timestamp() - now()) - :sealed_within::interval
    AND (a.epoch < log_epoch() OR a.xid < pg_snapshot_xmin(pg_current_snapshot()));
 
