@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 import psycopg
 import pytest
+from tests.audit.log import row, sealed_log
 from tests.check.town import CONSUMER, build_town
 
 from holdfast.app.check import examine
 from holdfast.app.check.invariants import invariants
+from holdfast.database import Database
 
 # Things of the town to break: the first of their sort.
 CONFIRMED = "(SELECT min(id::text)::uuid FROM bookings WHERE status = 'CONFIRMED')"
@@ -22,6 +24,10 @@ FILLED = "(SELECT min(id::text)::uuid FROM ledger_accounts WHERE kind = 'WALLET'
 KEY = "INSERT INTO idempotency_keys (actor_id, key, fingerprint, result_id)"
 EVENT = "INSERT INTO events (id, name, subject_kind, subject_id, version, body)"
 JOB = "INSERT INTO procrastinate_jobs (queue_name, task_name, status, scheduled_at)"
+DEED = (
+    "INSERT INTO audit_logs (id, actor_id, actor_role, action, entity, entity_id, created_at)"
+    " VALUES (gen_random_uuid(), gen_random_uuid(), 'SYSTEM', 'x', 'x', gen_random_uuid()"
+)
 LINE = "(SELECT min(owner_id::text)::uuid FROM waiting_rooms)"
 LAST = f"(SELECT last_number FROM waiting_counters WHERE owner_id = {LINE})"
 NOBODY = "'00000000-0000-7000-8000-000000000001'"
@@ -257,6 +263,19 @@ DAMAGES = [
         f"{without('driver_payouts', 'four_eyes')}; UPDATE driver_payouts SET approved_by_admin = driver_id WHERE id = {APPROVED}",
     ),
     Damage("i13_payouts", "UPDATE driver_payouts SET paid_by_admin = driver_id WHERE status = 'PAID'"),
+    Damage("i14_sealed", f"{DEED}, now() - interval '1 minute')", worker_runs=True),
+    Damage(
+        "i14_sealed",
+        "DELETE FROM audit_chain_head; UPDATE audit_logs SET created_at = now() - interval '1 minute'",
+        follows=("i14_chain",),
+        worker_runs=True,
+    ),
+    Damage("i14_chain", f"UPDATE audit_logs SET after = '{{}}' WHERE id = {row(3)}"),
+    Damage("i14_chain", f"DELETE FROM audit_logs WHERE id = {row(3)}"),
+    Damage("i14_chain", f"{DEED}, now()); UPDATE audit_logs a SET xid = b.xid FROM audit_logs b WHERE b.id = {row(3)} AND a.action = 'x'"),
+    Damage("i14_chain", f"UPDATE audit_logs a SET xid = b.xid FROM audit_logs b WHERE a.id = {row(3)} AND b.id = {row(5)}"),
+    Damage("i14_chain", f"DELETE FROM audit_logs WHERE id = {row(6)}; DELETE FROM audit_seals WHERE number = 6"),
+    Damage("i14_chain", "UPDATE audit_seals SET hash = decode(repeat('00', 32), 'hex') WHERE number = 1"),
     Damage("i15_numbers", f"DELETE FROM waiting_places WHERE owner_id = {LINE} AND number = {LAST}"),
     Damage("i15_numbers", f"UPDATE waiting_counters SET last_number = last_number + 1 WHERE owner_id = {LINE}"),
     Damage("i15_numbers", f"UPDATE waiting_places SET number = number + 1 WHERE owner_id = {LINE} AND number = {LAST}"),
@@ -293,8 +312,11 @@ DAMAGES = [
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=[f"{damage.about}-{number}" for number, damage in enumerate(DAMAGES)])
-async def test_damage_is_found(damage: Damage, database_name: str, database_url: str, owner_url: str, superuser_url: str) -> None:
+async def test_damage_is_found(
+    damage: Damage, database: Database, database_name: str, database_url: str, owner_url: str, superuser_url: str
+) -> None:
     build_town(owner_url)
+    await sealed_log(database, 6)
     with psycopg.connect(superuser_url) as superuser:
         superuser.execute(damage.statements.replace("{database}", database_name))
         if damage.worker_runs:
@@ -309,4 +331,5 @@ async def test_damage_is_found(damage: Damage, database_name: str, database_url:
 
 
 def test_every_invariant_is_damaged_here() -> None:
-    assert {damage.about for damage in DAMAGES} == {invariant.name for invariant in invariants()} - {"i6_settled"} | {"rule12_refusals"}
+    asked = {invariant.name for invariant in invariants()} - {"i6_settled"} | {"rule12_refusals", "i14_chain"}
+    assert {damage.about for damage in DAMAGES} == asked

@@ -91,8 +91,9 @@ def build_program(settings: Settings) -> Program:
 
     cache = Cache(redis)
 
-    audit = audit_module.build(database)
-    users = users_module.build(database, default_region=settings.default_region)
+    personal_vault = PersonalVault(vault)
+    audit = audit_module.build(database, personal_vault, heads=settings.audit_heads)
+    users = users_module.build(database, personal_vault, default_region=settings.default_region)
     auth = auth_module.build(
         database,
         users.people,
@@ -116,7 +117,7 @@ def build_program(settings: Settings) -> Program:
 
     stations = stations_module.build(database, cache)
     routes = routes_module.build(database, cache, stations.registry)
-    drivers = drivers_module.build(database, users.people, PersonalVault(vault))
+    drivers = drivers_module.build(database, users.people, personal_vault)
     sessions = sessions_module.build(
         database,
         inventory,
@@ -192,7 +193,13 @@ def build_program(settings: Settings) -> Program:
         sockets=realtime.app,
         consumers=[notifications.consumer],
         followers=[stations.follower, routes.follower, sessions.follower, bookings.calling_off, bookings.show_holds],
-        loops=[bookings.expiry.run, payments.reconciler.run, waiting.run],
+        loops=[
+            bookings.expiry.run,
+            payments.reconciler.run,
+            waiting.run,
+            audit.sealer.run,
+            *([audit.publisher.run] if audit.publisher else []),
+        ],
         jobs=[*auth.jobs, *payments.jobs],
         gateways=payments.gateways,
         close=close,

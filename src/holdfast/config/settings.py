@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
@@ -157,6 +158,12 @@ class Settings(BaseSettings):
     )
     sandbox_gateway_secret: SecretStr = Field(
         SecretStr(DEVELOPMENT_SECRET), alias="HOLDFAST_SANDBOX_GATEWAY_SECRET", description="Signs the sandbox gateway's webhooks."
+    )
+
+    audit_heads: Path | None = Field(
+        None,
+        alias="HOLDFAST_AUDIT_HEADS",
+        description="Directory in which the worker publishes the head of the audit chain, one file a day. Unset: nowhere; `up` sets it.",
     )
 
     log_level: str = Field(

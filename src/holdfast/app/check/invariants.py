@@ -17,13 +17,14 @@ from holdfast.sessions.states import SESSION, SessionState
 S = TypeVar("S", bound=StrEnum)
 
 HOLD_GRACE = timedelta(seconds=10)
+SEALED_WITHIN = timedelta(seconds=10)
 LAG_MAX = timedelta(minutes=1)
 SETTLED_WITHIN = timedelta(minutes=1)
 DECIDED_WITHIN = timedelta(minutes=10)
 OVERDUE_MAX = timedelta(minutes=2)
 SETTLED_GRACE = timedelta(minutes=1)
 
-APPEND_ONLY = ("events", "audit_logs", "ledger_transactions", "ledger_entries")
+APPEND_ONLY = ("events", "audit_logs", "ledger_transactions", "ledger_entries", "audit_seals")
 
 BOOKING_EVENTS = {
     "BookingHeld": BookingState.PENDING,
@@ -42,6 +43,7 @@ SESSION_EVENTS = {
 # What the statements compare with, by the names that they use.
 LIMITS = {
     "hold_grace": HOLD_GRACE,
+    "sealed_within": SEALED_WITHIN,
     "lag_max": LAG_MAX,
     "settled_within": SETTLED_WITHIN,
     "decided_within": DECIDED_WITHIN,

@@ -438,6 +438,16 @@ SELECT id AS payout_id, session_id, status, driver_id, requested_by, approved_by
     OR (status IN ('APPROVED', 'PAID')) <> (approved_by_admin IS NOT NULL) OR (status = 'PAID') <> (paid_at IS NOT NULL)
     OR session_id IN (SELECT session_id FROM driver_payouts WHERE status <> 'REJECTED' GROUP BY session_id HAVING count(*) > 1);
 
+-- name: i14_sealed
+-- Every row of the audit log is sealed within :sealed_within, once no transaction before it is still running.
+SELECT a.id AS audit_id, a.epoch, a.xid::text AS xid, a.position, a.created_at, h.number AS sealed_up_to
+  FROM (VALUES (1)) AS one
+  LEFT JOIN audit_chain_head h ON true
+  JOIN audit_logs a ON (a.epoch, a.xid, a.position) > (coalesce(h.epoch, 0), coalesce(h.xid, '0'), coalesce(h.position, 0))
+ -- What was sealed since the snapshot was taken cannot be seen in it, so that time does not count.
+ WHERE :worker_runs AND a.created_at < business_now() - (statement_timestamp() - now()) - :sealed_within::interval
+   AND (a.epoch < log_epoch() OR a.xid < pg_snapshot_xmin(pg_current_snapshot()));
+
 -- name: i15_numbers
 -- A waiting room gives each number once, and each one after those that had their turn belongs to somebody who waits.
 SELECT c.owner_id, r.admitted_up_to, c.last_number, w.waiting, w.greatest, w.places - w.numbers AS twice

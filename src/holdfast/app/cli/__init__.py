@@ -5,6 +5,7 @@ import sys
 
 import typer
 
+from holdfast.app.cli.audit import audit
 from holdfast.app.cli.bench import bench
 from holdfast.app.cli.check import check
 from holdfast.app.cli.create_admin import create_admin
@@ -38,6 +39,7 @@ commands.command()(create_admin)
 commands.command("import-gtfs")(import_gtfs)
 commands.command()(simulate)
 commands.command()(check)
+commands.add_typer(audit, name="audit")
 commands.command(rich_help_panel="For deployments")(serve)
 commands.command(rich_help_panel="For deployments")(worker)
 commands.command(rich_help_panel="For deployments")(migrate)
