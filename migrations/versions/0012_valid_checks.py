@@ -12,6 +12,7 @@ CHECKS = (
     ("ledger_transactions", "purpose"),
     ("payments", "earner"),
     ("payments", "wallet"),
+    ("payments", "cash"),
     ("payments", "wallet_amount"),
     ("refunds", "destination"),
 )

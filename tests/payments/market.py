@@ -21,7 +21,6 @@ from holdfast.ledger import Account, balance
 from holdfast.payments import Method, PaymentState, module
 from holdfast.payments.gateway import Gateways
 from holdfast.payments.gateways.sandbox import SandboxGateway
-from holdfast.payments.payable import Payables
 from holdfast.payments.settling import PaymentAnswer
 from holdfast.payouts import module as payouts_module
 from holdfast.payouts.sessions import SoldSessions
@@ -37,9 +36,8 @@ class Market:
     def __init__(self, database: Database, gateway: SandboxGateway) -> None:
         self.database = database
         self.shop = Shop(database)
-        payables = Payables()
+        payables = self.shop.payables
         self.payments = module.build(database, payables, Gateways(gateway))
-        payables.add(PAYABLE_KIND, self.shop.bookings.payable)
         self.wallets = wallets_module.build(database, currency="EGP")
         payables.add(TOP_UP_KIND, self.wallets.payable)
         self.payouts = payouts_module.build(database, SoldSessions(self.shop.sessions.service))

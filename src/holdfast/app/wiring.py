@@ -110,7 +110,13 @@ def build_program(settings: Settings) -> Program:
 
     inventory = Inventory()
     payables = Payables()
-    payments = payments_module.build(sales, payables, _gateways(settings), return_url=settings.payment_return_url or None)
+    payments = payments_module.build(
+        sales,
+        payables,
+        _gateways(settings),
+        owes_max=Amount(CURRENCY, settings.driver_owes_max_piastres),
+        return_url=settings.payment_return_url or None,
+    )
 
     wallets = wallets_module.build(database, currency=CURRENCY)
     payables.add(TOP_UP_KIND, wallets.payable)
@@ -139,6 +145,7 @@ def build_program(settings: Settings) -> Program:
         inventory,
         kinds,
         marks,
+        payments.cash,
         limits=HoldLimits(settings.live_holds_max, settings.unpaid_holds_max),
         gate=waiting.gate,
     )

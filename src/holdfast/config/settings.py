@@ -145,6 +145,13 @@ class Settings(BaseSettings):
         100, alias="HOLDFAST_SERVICE_FEE_PIASTRES", ge=0, le=100_000, description="Fee for a booking, once, in piastres."
     )
 
+    driver_owes_max_piastres: int = Field(
+        10_000,
+        alias="HOLDFAST_DRIVER_OWES_MAX_PIASTRES",
+        ge=0,
+        description="How much a driver may owe of cash, in piastres, before nobody can pay him in cash.",
+    )
+
     payment_return_url: str = Field(
         "",
         alias="HOLDFAST_PAYMENT_RETURN_URL",

@@ -37,7 +37,7 @@ class AccountKind(StrEnum):
     WALLET = "WALLET"  # What a customer has with us. Never below zero.
     GIFT_CARD = "GIFT_CARD"  # What a gift card is still worth. Never below zero.
     RESERVED = "RESERVED"  # What was set aside for something that is not bought yet.
-    CASH = "CASH"  # What a driver was given in cash, below zero.
+    CASH = "CASH"  # What a driver was given in cash and did not earn, below zero: he owes it.
     TAX = "TAX"  # What is owed to the tax office.
     EXCHANGE = "EXCHANGE"  # What was given in one currency for another.
 
@@ -158,6 +158,10 @@ class Account(Struct, frozen=True, order=True):
     @classmethod
     def wallet(cls, user_id: UUID) -> Self:
         return cls(AccountKind.WALLET, str(UUID(int=user_id.int)))
+
+    @classmethod
+    def cash(cls, payee_id: UUID) -> Self:
+        return cls(AccountKind.CASH, str(UUID(int=payee_id.int)))
 
     @property
     def is_guarded(self) -> bool:

@@ -16,6 +16,13 @@ class MethodNotTaken(Refusal):
     status = 422
 
 
+class CashNotTaken(Refusal):
+    """This driver cannot take cash at the moment. Pay by card or out of your wallet."""
+
+    code = "cash_not_taken"
+    status = 409
+
+
 class WalletTooLow(Refusal):
     """Your wallet has {has}, and this costs {costs}. Fill it, or pay another way."""
 

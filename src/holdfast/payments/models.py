@@ -59,7 +59,8 @@ class Destination(StrEnum):
 
 
 WALLET_GATEWAY = "wallet"
-"""What stands for a gateway where the money of a payment comes out of our own books."""
+CASH_GATEWAY = "cash"
+"""What stands for a gateway where there is none: the money comes out of our own books, or from hand to hand."""
 
 
 class PaymentTable(Base):
@@ -77,6 +78,7 @@ class PaymentTable(Base):
         CheckConstraint("currency ~ '^[A-Z]{3}$' AND captured_currency ~ '^[A-Z]{3}$'", name="currency"),
         CheckConstraint("method IN ('WALLET', 'CARD', 'PAYPAL', 'MOBILE_WALLET', 'CASH')", name="method"),
         CheckConstraint("(method = 'WALLET') = (gateway = 'wallet')", name="wallet"),
+        CheckConstraint("(method = 'CASH') = (gateway = 'cash')", name="cash"),
         CheckConstraint("earner IN ('PAYEE', 'WALLET')", name="earner"),
         CheckConstraint("0 <= wallet_amount AND wallet_amount < total_amount", name="wallet_amount"),
         CheckConstraint("status IN ('INITIATED', 'SUCCESS', 'FAILED', 'REFUNDED')", name="status"),

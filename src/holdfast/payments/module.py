@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from litestar import Router
 
+from holdfast.common.money import Amount, egp
 from holdfast.database import Database
 from holdfast.jobs import Job
+from holdfast.payments.cash import Cash
 from holdfast.payments.controller import router
 from holdfast.payments.desk import WalletDesk
 from holdfast.payments.gateway import Gateways
@@ -17,6 +19,8 @@ from holdfast.payments.reconcile import Reconciler
 from holdfast.payments.refunds import Refunds
 from holdfast.payments.service import PaymentService
 
+OWES_MAX = egp(100)
+
 
 @dataclass(frozen=True)
 class PaymentsModule:
@@ -24,6 +28,7 @@ class PaymentsModule:
 
     service: PaymentService
     outcomes: Outcomes
+    cash: Cash
     refunds: Refunds
     inbox: Inbox
     reconciler: Reconciler
@@ -36,18 +41,24 @@ class PaymentsModule:
         await self.gateways.close()
 
 
-def build(database: Database, payables: Payables, gateways: Gateways, *, return_url: str | None = None) -> PaymentsModule:
-    """``payables`` may still be empty: what is sold sits above payments and is added afterwards."""
+def build(
+    database: Database, payables: Payables, gateways: Gateways, *, owes_max: Amount = OWES_MAX, return_url: str | None = None
+) -> PaymentsModule:
+    """``payables`` may still be empty: what is sold sits above payments and is added afterwards. ``owes_max``: how much a driver may owe
+    of cash.
+    """
     outcomes = Outcomes(database, payables)
     refunds = Refunds(database, gateways)
     inbox = Inbox(database, gateways, outcomes, refunds)
-    service = PaymentService(database, payables, gateways, outcomes, WalletDesk(database, payables), return_url)
+    cash = Cash(database, payables, outcomes, owes_max=owes_max)
+    service = PaymentService(database, payables, gateways, outcomes, WalletDesk(database, payables), cash, return_url)
     return PaymentsModule(
         service=service,
         outcomes=outcomes,
+        cash=cash,
         refunds=refunds,
         inbox=inbox,
-        reconciler=Reconciler(database, gateways, outcomes, refunds, inbox),
+        reconciler=Reconciler(database, gateways, outcomes, refunds, inbox, cash),
         router=router(service, inbox, payables),
         gateways=gateways,
         jobs=[Job("payments.forget_old", inbox.forget_old, schedule="23 3 * * *")],

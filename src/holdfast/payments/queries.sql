@@ -62,12 +62,12 @@ RETURNING p.*;
 SELECT * FROM refunds WHERE payment_id = ANY(:payment_ids) ORDER BY id;
 
 -- name: takings
--- What a set of things brought in, by currency. Whoever decides on it has locked the payments in a statement before.
+-- What a set of things brought in, by currency, but for what their payee has in cash. Whoever decides on it has locked the payments in a statement before.
 SELECT p.currency, sum(p.captured_amount)::bigint AS captured, sum(coalesce(r.amount, 0))::bigint AS refunded,
        sum(p.service_fee - coalesce(r.service_fee, 0))::bigint AS fees
   FROM payments p
   LEFT JOIN LATERAL (SELECT sum(amount) AS amount, sum(service_fee) AS service_fee FROM refunds WHERE payment_id = p.id) r ON true
- WHERE p.payable_kind = :kind AND p.payable_id = ANY(:payable_ids) AND p.settlement = 'KEPT'
+ WHERE p.payable_kind = :kind AND p.payable_id = ANY(:payable_ids) AND p.settlement = 'KEPT' AND p.method <> 'CASH'
  GROUP BY p.currency ORDER BY p.currency;
 
 -- name: settle

@@ -12,6 +12,7 @@ import structlog
 
 from holdfast.database import Database
 from holdfast.payments import repository
+from holdfast.payments.cash import Cash
 from holdfast.payments.gateway import Declined, Gateways, Outcome, Unknown
 from holdfast.payments.inbox import Inbox
 from holdfast.payments.outcomes import Outcomes
@@ -35,13 +36,22 @@ class Reconciler:
     """Brings what is undecided to an end."""
 
     def __init__(
-        self, database: Database, gateways: Gateways, outcomes: Outcomes, refunds: Refunds, inbox: Inbox, *, grace: timedelta = GRACE
+        self,
+        database: Database,
+        gateways: Gateways,
+        outcomes: Outcomes,
+        refunds: Refunds,
+        inbox: Inbox,
+        cash: Cash,
+        *,
+        grace: timedelta = GRACE,
     ) -> None:
         self._database = database
         self._gateways = gateways
         self._outcomes = outcomes
         self._refunds = refunds
         self._inbox = inbox
+        self._cash = cash
         self._grace = grace
 
     async def run(self) -> None:
@@ -50,6 +60,7 @@ class Reconciler:
             group.create_task(_repeat("payments_unanswered", self.ask_for_unanswered))
             group.create_task(_repeat("refunds_due", self._refunds.do_due))
             group.create_task(_repeat("webhooks_waiting", self._inbox.apply_waiting))
+            group.create_task(_repeat("cash_given_up", self._cash.give_up))
 
     async def ask_for_unanswered(self) -> int:
         """Ask gateways for the outcome of payments that have none; returns how many were asked for."""

@@ -30,7 +30,9 @@ log = structlog.get_logger()
 
 
 class RefundRequest(Struct, frozen=True):
-    """What of the money for one thing goes back: so much of its fare, so much of its fee. What came from a wallet goes to it."""
+    """What of the money for one thing goes back: so much of its fare, so much of its fee. What came from a wallet or in cash goes to the
+    payer's wallet.
+    """
 
     payable_kind: str
     payable_id: UUID
@@ -154,7 +156,7 @@ def _parts(payment: Payment, wanted: RefundRequest, at_gateway: int, actor: Acto
     the rest; ``at_gateway`` is what goes back through the gateway already.
     """
     total, fare, fee = (wanted.fare + wanted.fee).minor, wanted.fare, wanted.fee
-    if payment.method is Method.WALLET or wanted.destination is Destination.WALLET:
+    if payment.method in (Method.WALLET, Method.CASH) or wanted.destination is Destination.WALLET:
         through_gateway = 0
     elif payment.wallet_amount:
         through_gateway = min(total, payment.charged.minor - at_gateway)

@@ -21,11 +21,12 @@ from holdfast.idempotency import IdempotencyKey, KeyedRequest, OtherBody, Replay
 from holdfast.idempotency.errors import KeyUsedForAnother, StillRunning
 from holdfast.ledger import Account, Overdrawn
 from holdfast.payments import postings, repository
+from holdfast.payments.cash import Cash
 from holdfast.payments.desk import WalletDesk
 from holdfast.payments.errors import MethodNotTaken, PaymentRunning, PaymentUnknown
 from holdfast.payments.events import PaymentInitiated
-from holdfast.payments.gateway import Gateway, Gateways, Outcome, Unknown
-from holdfast.payments.models import Earner, Method, Payment, PaymentId
+from holdfast.payments.gateway import Gateways, Outcome, Unknown
+from holdfast.payments.models import CASH_GATEWAY, Earner, Method, Payment, PaymentId
 from holdfast.payments.outcomes import Outcomes
 from holdfast.payments.payable import Due, Payables, PayableUnknown
 from holdfast.payments.settling import PaymentAnswer
@@ -56,6 +57,7 @@ class PaymentService:
         gateways: Gateways,
         outcomes: Outcomes,
         wallets: WalletDesk,
+        cash: Cash,
         return_url: str | None = None,
     ) -> None:
         """``return_url``: the page to which payers come back from 3-D Secure, if there is one."""
@@ -64,6 +66,7 @@ class PaymentService:
         self._gateways = gateways
         self._outcomes = outcomes
         self._wallets = wallets
+        self._cash = cash
         self._return_url = return_url
 
     async def pay(
@@ -79,21 +82,24 @@ class PaymentService:
         """Pay for a thing with a token of a means of payment, or, without one, out of the payer's wallet.
 
         ``wallet_first``: what the wallet has is set aside, and the gateway is asked for the rest; all of it, if it is enough.
-        The answer is SUCCESS, FAILED (try again until the deadline of the hold), or INITIATED while nobody knows yet. Repeating it
+        The answer is SUCCESS, FAILED (try again until the deadline of the hold), or INITIATED while nobody knows yet, and with CASH until
+        the driver has it. Repeating it
         with the same key asks for the outcome of the first request and never charges twice. Raises MethodNotTaken, Invalid,
         WalletTooLow, PayableUnknown (also for another's), PaymentRunning, StillRunning, KeyUsedForAnother, and what the thing refuses
         with.
         """
         if method is Method.WALLET:
             return await self._wallets.pay(actor, key, payable)
+        if method is Method.CASH:
+            return await self._pay_in_cash(actor, key, payable)
         gateway = self._gateways.taking(method)
         if gateway is None:
-            raise MethodNotTaken(method=method.value, supported=", ".join([*self._gateways.methods(), Method.WALLET]))
+            raise MethodNotTaken(method=method.value, supported=", ".join([*self._gateways.methods(), Method.WALLET, Method.CASH]))
         if token is None:
             raise Invalid(("token", "Send the token of your card or account that the gateway's page gave you."))
         payment_id = PaymentId.new()
         try:
-            begun = await self._begin(actor, key, payment_id, payable, method, gateway, wallet_first=wallet_first)
+            begun = await self._begin(actor, key, payment_id, payable, method, gateway.name, wallet_first=wallet_first)
         except _WalletIsEnough:
             return await self._wallets.pay(actor, key, payable)
         except Overdrawn as error:
@@ -105,6 +111,19 @@ class PaymentService:
             return await self._ask_again(begun, token)
         outcome = await gateway.charge(begun.id, begun.charged, token, self._return_url)
         return await self._make_true(begun, outcome)
+
+    async def _pay_in_cash(self, actor: Actor, key: IdempotencyKey, payable: tuple[str, UUID]) -> PaymentAnswer:
+        """Nobody is asked: the payment waits for the driver's word."""
+        begun = await self._begin(actor, key, PaymentId.new(), payable, Method.CASH, CASH_GATEWAY)
+        if isinstance(begun, PaymentAnswer):
+            return begun
+        async with self._database.reading() as tx:
+            return await self._outcomes.answer(tx, begun)
+
+    async def _require_cash(self, tx: Tx, due: Due) -> None:
+        if due.earner is Earner.WALLET:
+            raise MethodNotTaken(method=Method.CASH.value, supported=", ".join(self._gateways.methods()))
+        await self._cash.require_taken(tx, due.payee_id, due.total.currency)
 
     @retried
     async def read(self, actor: Actor, payment_id: PaymentId) -> PaymentAnswer:
@@ -127,9 +146,9 @@ class PaymentService:
         payment_id: PaymentId,
         payable: tuple[str, UUID],
         method: Method,
-        gateway: Gateway,
+        gateway: str,
         *,
-        wallet_first: bool,
+        wallet_first: bool = False,
     ) -> Payment | PaymentAnswer:
         """The payment to be tried, or that of an earlier request with this key; its answer, where it is decided."""
         kind, payable_id = payable
@@ -146,6 +165,8 @@ class PaymentService:
                 raise PayableUnknown
             if isinstance(due, Refusal):
                 raise due
+            if method is Method.CASH:
+                await self._require_cash(tx, due)
             payment = await repository.insert_payment(
                 tx,
                 payment_id=payment_id,
@@ -158,7 +179,7 @@ class PaymentService:
                 fee=due.fee,
                 from_wallet=await self._set_aside(tx, due) if wallet_first else Amount(due.fare.currency, 0),
                 method=method,
-                gateway=gateway.name,
+                gateway=gateway,
                 idempotency_key=key.text,
                 answer_within=ANSWER_WITHIN,
             )

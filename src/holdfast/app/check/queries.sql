@@ -104,6 +104,8 @@ SELECT coalesce(t.id, d.id) AS id, coalesce(t.purpose, d.purpose) AS purpose, co
              UNION ALL
              SELECT id, 'REFUND_PAID', currency, amount FROM refunds WHERE status = 'SUCCESS'
              UNION ALL
+             SELECT id, 'CASH_KEPT', currency, fare_amount FROM payments WHERE settlement = 'KEPT' AND method = 'CASH' AND fare_amount > 0
+             UNION ALL
              SELECT id, 'RESERVED', currency, wallet_amount FROM payments WHERE wallet_amount > 0
              UNION ALL
              SELECT id, 'RESERVE_RETURNED', currency, wallet_amount FROM payments
@@ -126,7 +128,12 @@ SELECT coalesce(a.kind, x.kind) AS account, coalesce(a.owner, x.owner) AS owner,
   FULL JOIN (SELECT kind, owner, currency, sum(amount) AS balance
                FROM (SELECT 'GATEWAY' AS kind, gateway AS owner, captured_currency AS currency,
                             -sum(captured_amount - CASE WHEN settlement = 'KEPT' THEN wallet_amount ELSE 0 END) AS amount
-                       FROM payments WHERE settlement IS NOT NULL AND method <> 'WALLET' GROUP BY gateway, captured_currency
+                       FROM payments WHERE settlement IS NOT NULL AND method NOT IN ('WALLET', 'CASH') GROUP BY gateway, captured_currency
+                     UNION ALL
+                     -- A driver who was paid in cash has his fare, and owes the rest.
+                     SELECT 'CASH', payee_id::text, captured_currency,
+                            -sum(captured_amount - CASE WHEN settlement = 'KEPT' THEN fare_amount ELSE 0 END)
+                       FROM payments WHERE settlement IS NOT NULL AND method = 'CASH' GROUP BY payee_id, captured_currency
                      UNION ALL
                      SELECT 'WALLET', payer_id::text, currency, -sum(wallet_amount)
                        FROM payments WHERE wallet_amount > 0 AND (status = 'INITIATED' OR settlement = 'KEPT') GROUP BY payer_id, currency
@@ -138,7 +145,7 @@ SELECT coalesce(a.kind, x.kind) AS account, coalesce(a.owner, x.owner) AS owner,
                        FROM payments WHERE settlement IS NOT NULL AND method = 'WALLET' GROUP BY payer_id, captured_currency
                      UNION ALL
                      SELECT earner, payee_id::text, currency, sum(fare_amount)
-                       FROM payments WHERE settlement = 'KEPT' GROUP BY earner, payee_id, currency
+                       FROM payments WHERE settlement = 'KEPT' AND method <> 'CASH' GROUP BY earner, payee_id, currency
                      UNION ALL
                      SELECT 'FEES', '', currency, sum(service_fee) FROM payments WHERE settlement = 'KEPT' GROUP BY currency
                      UNION ALL
@@ -148,7 +155,7 @@ SELECT coalesce(a.kind, x.kind) AS account, coalesce(a.owner, x.owner) AS owner,
                      SELECT side.kind, side.owner, r.currency, sum(side.amount)
                        FROM refunds r JOIN payments p ON p.id = r.payment_id
                        CROSS JOIN LATERAL (VALUES
-                            (p.earner, p.payee_id::text, CASE WHEN p.settlement = 'KEPT' THEN -r.fare_amount ELSE 0 END),
+                            (CASE p.method WHEN 'CASH' THEN 'CASH' ELSE p.earner END, p.payee_id::text, CASE WHEN p.settlement = 'KEPT' THEN -r.fare_amount ELSE 0 END),
                             ('FEES', '', CASE WHEN p.settlement = 'KEPT' THEN -r.service_fee ELSE 0 END),
                             ('REFUNDS_DUE', '', CASE WHEN p.settlement = 'KEPT' THEN r.amount ELSE 0 END),
                             ('REFUNDS_DUE', '', CASE WHEN r.status = 'SUCCESS' THEN -r.amount ELSE 0 END),
@@ -192,7 +199,7 @@ SELECT a.kind AS account, a.owner, a.currency, sum(e.balance) AS balance
   FROM (SELECT account_id, sum(amount) AS balance FROM ledger_entries GROUP BY account_id) AS e
   JOIN ledger_accounts a ON a.id = e.account_id
  GROUP BY a.kind, a.owner, a.currency
-HAVING CASE a.kind WHEN 'GATEWAY' THEN sum(e.balance) > 0 ELSE sum(e.balance) < 0 END;
+HAVING CASE WHEN a.kind IN ('GATEWAY', 'CASH') THEN sum(e.balance) > 0 ELSE sum(e.balance) < 0 END;
 
 -- name: i4_payouts
 -- A payout is what its session took, less what was refunded, less the fees; and its driver's to have.
@@ -201,7 +208,7 @@ SELECT o.id AS payout_id, o.session_id, o.driver_id, s.driver_id AS driver_of_se
   LEFT JOIN driver_sessions s ON s.id = o.session_id
   LEFT JOIN LATERAL (SELECT sum(p.captured_amount - p.refund_amount) AS gross, sum(p.service_fee - coalesce(r.fees, 0)) AS fees
                        FROM bookings b
-                       JOIN payments p ON p.payable_kind = 'booking' AND p.payable_id = b.id AND p.settlement = 'KEPT'
+                       JOIN payments p ON p.payable_kind = 'booking' AND p.payable_id = b.id AND p.settlement = 'KEPT' AND p.method <> 'CASH'
                        LEFT JOIN LATERAL (SELECT sum(service_fee) AS fees FROM refunds WHERE payment_id = p.id) AS r ON true
                       WHERE b.kind = 'session' AND b.owner_id = o.session_id AND p.currency = o.currency) AS t ON true
  WHERE o.status IN ('APPROVED', 'PAID')
