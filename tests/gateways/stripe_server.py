@@ -11,10 +11,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 from tests.gateways.server import Answer, Delivery, GatewayServer, Handler, Mood, Request
-
-import msgspec
 
 KEY_LIVES_S = 24 * 3600.0
 AMOUNT_MAX = 99_999_999
@@ -33,7 +32,7 @@ _CAN_BE_CANCELED = {"requires_payment_method", "requires_confirmation", "require
 
 
 class Card(Struct, frozen=True):
-    """What a payment method makes the server do. ``refund`` is the status that a refund begins with, ``refund_later`` what becomes of it."""
+    """What a payment method makes the server do. ``refund`` is how a refund begins, ``refund_later`` what becomes of it."""
 
     decline_code: str | None = None
     code: str = "card_declined"
@@ -82,6 +81,8 @@ class StripeServer(GatewayServer):
         self._refunds: dict[str, Thing] = {}
         self._movements: dict[str, Thing] = {}
         self._disputes: dict[str, Thing] = {}
+        self._hurrying: set[str] = set()
+        self._is_empty = False
 
     def routes(self) -> Mapping[str, Handler]:
         return {
@@ -128,10 +129,20 @@ class StripeServer(GatewayServer):
         return answer
 
     async def happens(self, what: str, about: str) -> None:
-        """``dispute STATUS``: a payer disputes a payment of ours, or their bank decides. ``about`` is our id of the payment."""
+        """``about`` is our id of a payment.
+
+        ``dispute STATUS``: its payer disputes it, or their bank decides. ``the payer hurries``: they say yes at the moment in which it is
+        cancelled. ``the balance is empty`` (or ``full``): refunds are (no longer) refused until there are other sales.
+        """
+        if what.startswith("the balance is "):
+            self._is_empty = what.endswith("empty")
+            return
+        intent = next(found for found in self._intents.values() if found["metadata"].get("holdfast_payment") == about)
+        if what == "the payer hurries":
+            self._hurrying.add(intent["id"])
+            return
         verb, _, status = what.partition(" ")
         assert verb == "dispute"
-        intent = next(found for found in self._intents.values() if found["metadata"].get("holdfast_payment") == about)
         is_new = intent["id"] not in self._disputes
         dispute = self._disputes.setdefault(
             intent["id"],
@@ -234,6 +245,8 @@ class StripeServer(GatewayServer):
 
     def _cancel_intent(self, request: Request) -> Answer:
         intent = self._intents[request.found["id"]]
+        if intent["id"] in self._hurrying:
+            self._capture(intent)
         if intent["status"] not in _CAN_BE_CANCELED:
             return _refused("You cannot cancel this PaymentIntent because of its status.", code="payment_intent_unexpected_state")
         intent |= {"status": "canceled", "cancellation_reason": request.form.get("cancellation_reason"), "next_action": None}
@@ -269,6 +282,8 @@ class StripeServer(GatewayServer):
             return _refused(f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded")
         if amount > left:
             return _refused(f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left})", param="amount")
+        if self._is_empty:
+            return _refused("Insufficient funds in your Stripe balance to refund this amount.", code="balance_insufficient")
         card = CARDS[intent["payment_method"]]
         refund: Thing = {
             "id": _id("re"),

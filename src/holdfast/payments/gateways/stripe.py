@@ -153,7 +153,9 @@ class StripeGateway:
     name = "stripe"
     supports = frozenset({Method.CARD})
 
-    def __init__(self, secret_key: str, webhook_secrets: Sequence[str], *, api_base: str | None = None, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self, secret_key: str, webhook_secrets: Sequence[str], *, api_base: str | None = None, timeout_s: float = TIMEOUT_S
+    ) -> None:
         """``webhook_secrets``: several while one replaces another. ``api_base``: another server than Stripe's own, for tests."""
         self._webhook_secrets = webhook_secrets
         self._timeout_s = timeout_s
