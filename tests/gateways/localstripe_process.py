@@ -57,10 +57,10 @@ def main(port: int) -> None:
 
     create, list_all = PaymentIntent._api_create.__func__, PaymentIntent._api_list_all.__func__
 
-    def create_intent(cls: Any, *, return_url: Any = None, allowed_payment_method_types: Any = None, **wanted: Any) -> Any:
+    def create_intent(cls: Any, /, *, return_url: Any = None, allowed_payment_method_types: Any = None, **wanted: Any) -> Any:
         return create(cls, **wanted)
 
-    def list_intents(cls: Any, url: str, *, created: Any = None, **wanted: Any) -> Any:
+    def list_intents(cls: Any, /, url: str, *, created: Any = None, **wanted: Any) -> Any:
         page = list_all(cls, url, **wanted)
         bounds = created or {}
         least, most = float(bounds.get("gte", 0)), float(bounds.get("lte", "inf"))

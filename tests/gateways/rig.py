@@ -92,7 +92,7 @@ class Rig(ABC):
 
     def genuine(self) -> list[WebhookFact]:
         """The genuine messages that came and say something."""
-        read = []
+        read: list[WebhookFact] = []
         for headers, body in self.post.messages:
             try:
                 read += self.gateway.read_webhook(headers, body)

@@ -98,7 +98,7 @@ Handler = Callable[[Request], Awaitable[Answer] | Answer]
 
 
 class GatewayServer(ABC):
-    """An ASGI application. ``silence_s``: how long a request hangs that is never answered. ``webhook_url`` None: nobody is told anything."""
+    """An ASGI application. ``silence_s``: how long a request hangs that is never answered. ``webhook_url`` None: nobody is told."""
 
     def __init__(self, webhook_url: str | None, *, silence_s: float) -> None:
         self._webhook_url = webhook_url
