@@ -209,10 +209,11 @@ def _code_sender(settings: Settings) -> CodeSender:
 
 def _gateways(settings: Settings) -> Gateways:
     gateways: list[Gateway] = []
-    if settings.sandbox_gateway_url:
-        gateways.append(SandboxGateway(settings.sandbox_gateway_url, settings.sandbox_gateway_secret.get_secret_value()))
     if settings.stripe_secret_key.get_secret_value():
         gateways.append(_stripe(settings))
+    # Last, because `up` always has one, and of two that take a method the first is asked.
+    if settings.sandbox_gateway_url:
+        gateways.append(SandboxGateway(settings.sandbox_gateway_url, settings.sandbox_gateway_secret.get_secret_value()))
     return Gateways(*gateways)
 
 
