@@ -92,6 +92,10 @@ CONTROLS: dict[str, Callable[[], Control]] = {
     "auth.without_grace": lambda: Control(attributes=[(auth_service, "REUSE_GRACE", timedelta(0))]),
     # Somebody signs in while nobody keeps the role from changing.
     "users.without_holding_still": lambda: Control(edits=[(users.SQL.share, "FOR SHARE", "")]),
+    # A wallet that had enough a moment ago is taken for one that has enough.
+    "ledger.without_guard": lambda: Control(
+        ddl=["ALTER TABLE ledger_guarded_balances DROP CONSTRAINT ledger_guarded_balances_not_below_zero"]
+    ),
     # Two who join at once read the same last number.
     "waiting.without_counter_lock": lambda: Control(
         edits=[(waiting.SQL.lock_counter, "FOR NO KEY UPDATE", "")],

@@ -30,9 +30,11 @@ def upgrade() -> None:
     """)
     op.execute("GRANT SELECT, INSERT, UPDATE ON ledger_guarded_balances TO holdfast_app")
     op.execute("ALTER TABLE payments ADD COLUMN earner text NOT NULL DEFAULT 'PAYEE'")
+    op.execute("ALTER TABLE payments ADD COLUMN wallet_amount bigint NOT NULL DEFAULT 0")
     op.execute("ALTER TABLE refunds ADD COLUMN destination text NOT NULL DEFAULT 'SOURCE'")
     _check("payments", "earner", "earner IN ('PAYEE', 'WALLET')")
     _check("payments", "wallet", "(method = 'WALLET') = (gateway = 'wallet')")
+    _check("payments", "wallet_amount", "0 <= wallet_amount AND wallet_amount < total_amount")
     _check("refunds", "destination", "destination IN ('SOURCE', 'WALLET')")
     op.execute("""
         CREATE TABLE wallet_top_ups (
@@ -56,6 +58,7 @@ def downgrade() -> None:
     op.execute("DROP TABLE wallet_top_ups")
     op.execute("ALTER TABLE refunds DROP COLUMN destination")
     op.execute("ALTER TABLE payments DROP CONSTRAINT payments_wallet")
+    op.execute("ALTER TABLE payments DROP COLUMN wallet_amount")
     op.execute("ALTER TABLE payments DROP COLUMN earner")
     op.execute("DROP TABLE ledger_guarded_balances")
     _name("ledger_transactions", "purpose", PURPOSES_BEFORE)

@@ -18,6 +18,7 @@ ACTIVE = "(SELECT min(id::text)::uuid FROM driver_sessions WHERE status = 'ACTIV
 KEPT = "(SELECT min(id::text)::uuid FROM payments WHERE settlement = 'KEPT' AND status = 'SUCCESS')"
 FAILED = "(SELECT min(id::text)::uuid FROM payments WHERE status = 'FAILED')"
 APPROVED = "(SELECT min(id::text)::uuid FROM driver_payouts WHERE status = 'APPROVED')"
+FILLED = "(SELECT min(id::text)::uuid FROM ledger_accounts WHERE kind = 'WALLET')"
 KEY = "INSERT INTO idempotency_keys (actor_id, key, fingerprint, result_id)"
 EVENT = "INSERT INTO events (id, name, subject_kind, subject_id, version, body)"
 JOB = "INSERT INTO procrastinate_jobs (queue_name, task_name, status, scheduled_at)"
@@ -90,6 +91,8 @@ DAMAGES = [
         "UPDATE ledger_transactions SET given = given + 1 WHERE id = (SELECT min(id::text)::uuid FROM ledger_transactions)",
     ),
     Damage("i3_accounts", "UPDATE ledger_accounts SET currency = 'USD' WHERE kind = 'FEES'", follows=("i3_balances",)),
+    Damage("i3_guarded", f"UPDATE ledger_guarded_balances SET balance = balance + 1 WHERE account_id = {FILLED}"),
+    Damage("i3_guarded", f"DELETE FROM ledger_guarded_balances WHERE account_id = {FILLED}"),
     Damage(
         "i3_posted",
         "DELETE FROM ledger_transactions WHERE id = (SELECT id FROM driver_payouts WHERE status = 'PAID' LIMIT 1);"
@@ -152,6 +155,12 @@ DAMAGES = [
         follows=("i5_keys",),
     ),
     Damage("i6_kept", f"UPDATE payments SET payable_id = {NOBODY} WHERE payable_id = {CALLED_OFF} AND settlement = 'KEPT'"),
+    Damage(
+        "i6_filled",
+        f"INSERT INTO wallet_top_ups (id, user_id, amount, currency, filled_at) VALUES (gen_random_uuid(), {NOBODY}, 100, 'EGP', now())",
+    ),
+    Damage("i6_filled", "UPDATE payments SET payable_kind = 'gift' WHERE payable_kind = 'top_up'", follows=("i6_kept",)),
+    Damage("i6_kept", "UPDATE wallet_top_ups SET amount = amount + 1"),
     Damage(
         "i6_not_kept",
         "DELETE FROM refunds WHERE reason = 'TOO_LATE';"

@@ -109,6 +109,23 @@ SELECT pg_temp.nth(12, row_number() OVER ()), id, purpose, account, amount, 'EGP
 INSERT INTO ledger_transactions (id, purpose, currency, received, given, posted_at)
 SELECT id, purpose, 'EGP', sum(amount) FILTER (WHERE amount > 0), -sum(amount) FILTER (WHERE amount < 0), now() FROM moved GROUP BY id, purpose;
 
+-- Somebody has filled a wallet.
+INSERT INTO wallet_top_ups (id, user_id, amount, currency, filled_at, version) VALUES (pg_temp.nth(17, 1000000), pg_temp.nth(2, 0), 900, 'EGP', now(), 2);
+INSERT INTO payments (id, payable_kind, payable_id, payer_id, payee_id, earner, fare_amount, service_fee, total_amount, currency, method, gateway, status,
+                      settlement, captured_amount, captured_currency, captured_at, ask_after, created_at, version)
+VALUES (pg_temp.nth(18, 1000000), 'top_up', pg_temp.nth(17, 1000000), pg_temp.nth(2, 0), pg_temp.nth(2, 0), 'WALLET', 900, 0, 900, 'EGP', 'CARD', 'sandbox', 'SUCCESS',
+        'KEPT', 900, 'EGP', now() - interval '50 minutes', now(), now() - interval '51 minutes', 2);
+INSERT INTO ledger_accounts (id, kind, owner, currency) VALUES (pg_temp.nth(11, 6), 'WALLET', pg_temp.nth(2, 0)::text, 'EGP');
+INSERT INTO ledger_guarded_balances (account_id, balance) VALUES (pg_temp.nth(11, 6), 900);
+INSERT INTO ledger_transactions (id, purpose, currency, received, given, posted_at) VALUES (pg_temp.nth(18, 1000000), 'CAPTURE', 'EGP', 900, 900, now());
+INSERT INTO ledger_entries (id, transaction_id, purpose, account_id, amount, currency, posted_at)
+VALUES (pg_temp.nth(19, 1000000), pg_temp.nth(18, 1000000), 'CAPTURE', pg_temp.nth(11, 1), -900, 'EGP', now()),
+       (pg_temp.nth(19, 1000001), pg_temp.nth(18, 1000000), 'CAPTURE', pg_temp.nth(11, 6), 900, 'EGP', now());
+INSERT INTO idempotency_keys (actor_id, key, fingerprint, result_id, answer) VALUES (pg_temp.nth(2, 0), 'fill', '\x00', pg_temp.nth(18, 1000000), '{}');
+INSERT INTO events (id, name, subject_kind, subject_id, version, body)
+VALUES (pg_temp.nth(20, 1000000), 'PaymentInitiated', 'payment', pg_temp.nth(18, 1000000), 1, '{}'),
+       (pg_temp.nth(20, 1000001), 'PaymentSucceeded', 'payment', pg_temp.nth(18, 1000000), 2, '{}');
+
 INSERT INTO idempotency_keys (actor_id, key, fingerprint, result_id) SELECT customer, 'hold-' || n, '\x00', id FROM b;
 INSERT INTO idempotency_keys (actor_id, key, fingerprint, result_id, answer) SELECT customer, 'pay-' || n, '\x00', payment, '{}' FROM b WHERE kept IS NOT NULL;
 

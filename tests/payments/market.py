@@ -13,8 +13,10 @@ from holdfast.app.http import create_app
 from holdfast.app.sandbox.http import create_sandbox
 from holdfast.bookings.models import PAYABLE_KIND, Booking, HeldBooking
 from holdfast.common.actor import Actor, Role
+from holdfast.common.money import egp
 from holdfast.config import Settings
 from holdfast.database import Database
+from holdfast.idempotency import IdempotencyKey
 from holdfast.ledger import Account, balance
 from holdfast.payments import Method, PaymentState, module
 from holdfast.payments.gateway import Gateways
@@ -25,6 +27,8 @@ from holdfast.payouts import module as payouts_module
 from holdfast.payouts.sessions import SoldSessions
 from holdfast.reports import module as reports_module
 from holdfast.sessions.models import Session
+from holdfast.wallets import module as wallets_module
+from holdfast.wallets.models import TOP_UP_KIND
 
 
 class Market:
@@ -36,6 +40,8 @@ class Market:
         payables = Payables()
         self.payments = module.build(database, payables, Gateways(gateway))
         payables.add(PAYABLE_KIND, self.shop.bookings.payable)
+        self.wallets = wallets_module.build(database, currency="EGP")
+        payables.add(TOP_UP_KIND, self.wallets.payable)
         self.payouts = payouts_module.build(database, SoldSessions(self.shop.sessions.service))
         self.reports = reports_module.build(database)
 
@@ -49,6 +55,15 @@ class Market:
 
     async def pay(self, passenger: Actor, booking: HeldBooking, token: str = "tok_success") -> PaymentAnswer:
         return await self.payments.service.pay(passenger, fresh_key(), (PAYABLE_KIND, booking.id), Method.CARD, token)
+
+    async def fill(self, person: Actor, pounds: int) -> None:
+        """Somebody puts money into their wallet, by card."""
+        top_up = await self.wallets.service.open_top_up(person, fresh_key(), egp(pounds))
+        answer = await self.payments.service.pay(person, fresh_key(), (TOP_UP_KIND, top_up.id), Method.CARD, "tok_success")
+        assert answer.payment.status is PaymentState.SUCCESS
+
+    async def pay_from_wallet(self, person: Actor, booking: HeldBooking, key: IdempotencyKey | None = None) -> PaymentAnswer:
+        return await self.payments.service.pay(person, key or fresh_key(), (PAYABLE_KIND, booking.id), Method.WALLET)
 
     async def cancel(self, passenger: Actor, booking: HeldBooking) -> Booking:
         await self.shop.bookings.service.cancel(passenger, None, booking.id)
@@ -79,8 +94,8 @@ async def open_market(database: Database, directory: Path) -> AsyncIterator[Mark
 
 @asynccontextmanager
 async def over_http(market: Market) -> AsyncIterator[httpx.AsyncClient]:
-    """Bookings, payouts and reports behind the edge."""
-    routers = [market.shop.bookings.router, market.payouts.router, market.reports.router]
+    """Bookings, payments, wallets, payouts and reports behind the edge."""
+    routers = [market.shop.bookings.router, market.payments.router, market.wallets.router, market.payouts.router, market.reports.router]
     program = FewRoutes(Settings(_env_file=None), routers)  # type: ignore[call-arg]
     async with serving(create_app(program)) as url, httpx.AsyncClient(base_url=f"{url}/api/v1", trust_env=False) as client:
         yield client

@@ -155,13 +155,13 @@ class Simulation(ABC, Generic[R]):
         """The dice of the operation that asks."""
         return DEED.get().dice
 
-    async def run(self, operations: int, *, crowd: int = CROWD) -> Course:
-        """So many operations with faults, at most ``crowd`` at a time, then peace, then the judgement."""
+    async def run(self, operations: int) -> Course:
+        """So many operations with faults, at most ``CROWD`` at a time, then peace, then the judgement."""
         async with self._installed():
             await self._do(self.settle_down, self.running[0], faults=False)
             begun = 0
             while begun < operations or self._tasks:
-                while begun < operations and len(self._tasks) < crowd:
+                while begun < operations and len(self._tasks) < CROWD:
                     self._begin(self._next_operation())
                     begun += 1
                 await self._go_on()

@@ -12,7 +12,7 @@ from tests.clusters import Cluster
 from tests.controls import without
 from tests.simulation.faults import Fault
 from tests.simulation.pools import Pools
-from tests.simulation.simulation import CROWD, Course, Simulation
+from tests.simulation.simulation import Course, Simulation
 from tests.simulation.town import Town
 
 FAULTS_PER_1000 = 8
@@ -50,13 +50,12 @@ async def simulate(
     redis_url: str = "",
     guard: str | None = None,
     faults_per_1000: int = FAULTS_PER_1000,
-    crowd: int = CROWD,
 ) -> Course:
     """One seed on a database of its own."""
     async with fresh_database(cluster) as name, without(guard, cluster.postgres.url("holdfast_owner", name)):
         url = cluster.postgres.url("holdfast_app", name)
         async with await psycopg.AsyncConnection.connect(cluster.postgres.url("postgres", name), autocommit=True) as superuser:
-            course = await kind(seed, url, superuser, redis_url, faults_per_1000=faults_per_1000).run(operations, crowd=crowd)
+            course = await kind(seed, url, superuser, redis_url, faults_per_1000=faults_per_1000).run(operations)
     print(course)
     return course
 
@@ -67,12 +66,9 @@ async def test_nothing_acknowledged_is_lost(cluster: Cluster, kind: "type[Simula
     assert not course.wrong, course
 
 
-@pytest.mark.parametrize(("kind", "crowd"), [(Town, CROWD), (Pools, 1)], ids=["town", "pools"])
-async def test_a_seed_takes_the_same_course_every_time(cluster: Cluster, kind: "type[Simulation[object]]", crowd: int) -> None:  # type: ignore[type-var]
-    """Of several pools in a request, two may wait for different ones, and be woken by the same COMMIT: who of them gets the next pool
-    first is the server's choice, and no seed's. So the core's simulation is compared with itself with one request at a time.
-    """
-    one, two = [await simulate(kind, 7, cluster, operations=40, faults_per_1000=30, crowd=crowd) for _ in range(2)]
+@kinds
+async def test_a_seed_takes_the_same_course_every_time(cluster: Cluster, kind: "type[Simulation[object]]") -> None:  # type: ignore[type-var]
+    one, two = [await simulate(kind, 7, cluster, operations=40, faults_per_1000=30) for _ in range(2)]
     assert (one.trace, one.turns, one.told, one.struck) == (two.trace, two.turns, two.told, two.struck)
     assert one.struck
 

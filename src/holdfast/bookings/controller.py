@@ -89,8 +89,11 @@ class BookingController(Controller):
         data: JSONBody[CancelBooking | None] = None,
     ) -> CancellationView:
         """Cancel a booking. The fare goes back until the session is closed, and nothing after that; the service fee is kept."""
-        wants_refund = data is None or data.refund_requested
-        return CancellationView.of(await service.cancel(actor, optional_key, BookingId.parse(booking_id), wants_refund=wants_refund))
+        how = data or CancelBooking()
+        cancelled = await service.cancel(
+            actor, optional_key, BookingId.parse(booking_id), wants_refund=how.refund_requested, refund_to=how.refund_to
+        )
+        return CancellationView.of(cancelled)
 
     @post(
         "/{booking_id:str}/change",

@@ -10,6 +10,7 @@ from holdfast.bookings.service import Cancellation, Changed
 from holdfast.bookings.states import BookingState, EndReason
 from holdfast.common.money import Amount, JsonAmount
 from holdfast.inventory import HoldId
+from holdfast.payments.models import Destination
 from holdfast.sessions.models import SessionId
 
 SEATS_MAX = 8
@@ -23,10 +24,13 @@ class HoldSeats(Struct, frozen=True, rename="camel", forbid_unknown_fields=True)
 
 
 class CancelBooking(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """How someone cancels. ``refundRequested: false`` gives the fare up. ``reason`` is accepted and not kept: people write anything."""
+    """How someone cancels. ``refundRequested: false`` gives the fare up; ``refundTo: "WALLET"`` has it in the wallet at once instead of
+    where it came from. ``reason`` is accepted and not kept: people write anything.
+    """
 
     reason: Annotated[str, Meta(max_length=500)] | None = None
     refund_requested: bool = True
+    refund_to: Destination = Destination.SOURCE
 
 
 class ChangeBooking(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -104,7 +108,7 @@ class BookingView(Struct, frozen=True, rename="camel"):
 
 
 class CancellationView(Struct, frozen=True, rename="camel"):
-    """A cancelled booking. ``refundStatus`` is ``none`` where nothing goes back, else ``processing``."""
+    """A cancelled booking. ``refundStatus`` is ``none`` where nothing goes back, ``done`` where a wallet has it, else ``processing``."""
 
     booking_id: str
     status: BookingState
@@ -120,7 +124,7 @@ class CancellationView(Struct, frozen=True, rename="camel"):
             status=cancellation.status,
             refund_amount=JsonAmount(cancellation.refund),
             currency=cancellation.refund.currency,
-            refund_status=_refund_status(cancellation.refund),
+            refund_status="done" if cancellation.is_refunded else _refund_status(cancellation.refund),
             cancelled_at=cancellation.cancelled_at,
         )
 

@@ -21,18 +21,20 @@ from holdfast.database import Database, Tx, retried
 from holdfast.idempotency import IdempotencyKey
 from holdfast.inventory import HoldId, Inventory
 from holdfast.payments import refunds
+from holdfast.payments.models import Destination
 from holdfast.payments.refunds import RefundRequest
-from holdfast.payments.states import RefundReason
+from holdfast.payments.states import RefundReason, RefundState
 from holdfast.resources.kind import Wanted
 
 
 class Cancellation(Struct, frozen=True):
-    """A booking that was cancelled, and what goes back to the customer."""
+    """A booking that was cancelled, and what goes back to the customer, or has gone back: a wallet has it at once."""
 
     id: BookingId
     status: BookingState
     refund: Amount
     cancelled_at: datetime
+    is_refunded: bool = False
 
 
 class Changed(Struct, frozen=True):
@@ -70,7 +72,15 @@ class BookingService:
             return once.keep(ended)
 
     @retried
-    async def cancel(self, actor: Actor, key: IdempotencyKey | None, booking_id: BookingId, *, wants_refund: bool = True) -> Cancellation:
+    async def cancel(
+        self,
+        actor: Actor,
+        key: IdempotencyKey | None,
+        booking_id: BookingId,
+        *,
+        wants_refund: bool = True,
+        refund_to: Destination = Destination.SOURCE,
+    ) -> Cancellation:
         """Give a booking up. A paid one gets its fare back while sales are open and nothing afterwards; the fee is kept.
 
         Raises BookingUnknown, BookingCancelledAlready, HoldExpired.
@@ -86,11 +96,13 @@ class BookingService:
             ended = (await self._lifecycle.end(tx, locked, [booking.id], BookingState.CANCELLED, reason))[0]
             refund = Amount(booking.currency, booking.fare if was_paid and open_still and wants_refund else 0)
             nothing = Amount(booking.currency, 0)
-            await refunds.request(tx, actor, [RefundRequest(PAYABLE_KIND, booking.id, refund, nothing, RefundReason.CANCELLED_BY_CUSTOMER)])
+            wanted = RefundRequest(PAYABLE_KIND, booking.id, refund, nothing, RefundReason.CANCELLED_BY_CUSTOMER, refund_to)
+            given_back = await refunds.request(tx, actor, [wanted])
             facts = {"status": ended.status, "refund": refund.minor, "currency": refund.currency, "refund_requested": wants_refund}
             await audit.record(tx, [Deed(actor, "booking.cancelled", booking.id, before={"status": booking.status}, after=facts)])
             assert ended.ended_at is not None
-            return once.keep(Cancellation(booking.id, ended.status, refund, ended.ended_at))
+            is_refunded = any(each.status is RefundState.SUCCESS for each in given_back)
+            return once.keep(Cancellation(booking.id, ended.status, refund, ended.ended_at, is_refunded))
 
     @retried
     async def change(self, actor: Actor, key: IdempotencyKey | None, booking_id: BookingId, quantity: int) -> Changed:

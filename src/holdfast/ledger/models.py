@@ -167,6 +167,7 @@ class Account(Struct, frozen=True, order=True):
 FEES = Account(AccountKind.FEES)
 REFUNDS_DUE = Account(AccountKind.REFUNDS_DUE)
 PAYOUTS_DUE = Account(AccountKind.PAYOUTS_DUE)
+RESERVED = Account(AccountKind.RESERVED)
 
 
 class Entry(Struct, frozen=True):

@@ -9,7 +9,7 @@ from litestar.status_codes import HTTP_204_NO_CONTENT
 
 from holdfast.common.actor import Actor
 from holdfast.common.errors import Invalid
-from holdfast.common.guards import PUBLIC, provided, refusals, requires, tagged
+from holdfast.common.guards import EXPRESS, PUBLIC, provided, refusals, requires, tagged
 from holdfast.common.ids import MalformedId
 from holdfast.idempotency import IdempotencyKey
 from holdfast.idempotency.errors import KeyUsedForAnother, StillRunning
@@ -32,6 +32,7 @@ class PaymentController(Controller):
     @post(
         "/pay",
         guards=[requires()],
+        opt=EXPRESS,
         responses=refusals(PayableUnknown, MethodNotTaken, WalletTooLow, PaymentRunning, StillRunning, KeyUsedForAnother),
     )
     async def pay(
@@ -53,7 +54,7 @@ class PaymentController(Controller):
             payable = payables.read(text)
         except MalformedId as error:
             raise Invalid((field, str(error))) from error
-        answer = await service.pay(actor, key, payable, Method.read(data.method), data.token)
+        answer = await service.pay(actor, key, payable, Method.read(data.method), data.token, wallet_first=data.wallet_first)
         return tagged(PaymentView.of(answer, payables), answer.payment.version)
 
     @get("/{payment_id:str}", guards=[requires()], responses=refusals(PaymentUnknown))

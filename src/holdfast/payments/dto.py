@@ -12,7 +12,7 @@ from holdfast.payments.settling import PaymentAnswer
 from holdfast.payments.states import PaymentState, RefundReason, RefundState, Settlement
 
 BOOKING: Final = "booking"
-"""The kind of thing that views name by a field of its own, as it was asked for."""
+"""What views name by a field of its own, as it was asked for."""
 
 MethodWord = Literal[
     "CARD", "WALLET", "PAYPAL", "MOBILE_WALLET", "CASH", "card", "credit_card", "wallet", "paypal", "mobile_wallet", "cash"
@@ -22,13 +22,17 @@ Token = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]
 
 
 class PayRequest(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """What to pay for, and with what. Name the hold or the booking, for they are one, or a top-up of your wallet."""
+    """What to pay for, and with what. Name the hold or the booking, for they are one, or a top-up of your wallet.
+
+    ``walletFirst``: what your wallet has is taken first, and only the rest from your card or account.
+    """
 
     method: Annotated[MethodWord, Meta(examples=["CARD"])]
     hold_id: ThingId | None = None
     booking_id: ThingId | None = None
     top_up_id: ThingId | None = None
     token: Token | None = None
+    wallet_first: bool = False
 
     @property
     def named(self) -> tuple[str, str] | None:
@@ -92,6 +96,7 @@ class PaymentView(Struct, frozen=True, rename="camel"):
     fare_amount: JsonAmount
     service_fee: JsonAmount
     total_amount: JsonAmount
+    wallet_amount: JsonAmount
     currency: str
     method: Method
     status: PaymentState
@@ -108,15 +113,16 @@ class PaymentView(Struct, frozen=True, rename="camel"):
     @classmethod
     def of(cls, answer: PaymentAnswer, payables: Payables) -> Self:
         payment, standing = answer.payment, answer.standing
-        thing = str(payables.name(payment.payable_kind, payment.payable_id))
-        booking_id = thing if payment.payable_kind == BOOKING else None
+        thing = payables.name(payment.payable_kind, payment.payable_id)
+        booking_id = str(thing) if thing.kind == BOOKING else None
         return cls(
             id=str(payment.id),
-            payable_id=thing,
+            payable_id=str(thing),
             booking_id=booking_id,
             fare_amount=JsonAmount(Amount(payment.currency, payment.fare_amount)),
             service_fee=JsonAmount(Amount(payment.currency, payment.service_fee)),
             total_amount=JsonAmount(payment.total),
+            wallet_amount=JsonAmount(payment.total if payment.method is Method.WALLET else payment.from_wallet),
             currency=payment.currency,
             method=payment.method,
             status=payment.status,

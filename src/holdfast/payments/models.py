@@ -66,7 +66,8 @@ class PaymentTable(Base):
     """One attempt to pay for one thing. Amounts are in minor units of ``currency``, the captured one in its own currency.
 
     ``ask_after`` is when the worker asks the gateway for its outcome, and, while one asks, until when others leave it alone.
-    ``refund_amount`` is what was asked back of it in all, ``refunded_amount`` what the gateway gave back.
+    ``wallet_amount`` is the part that is set aside of the payer's wallet while the gateway is asked for the rest.
+    ``refund_amount`` is what was asked back of it in all, ``refunded_amount`` what went back.
     """
 
     __tablename__ = "payments"
@@ -77,6 +78,7 @@ class PaymentTable(Base):
         CheckConstraint("method IN ('WALLET', 'CARD', 'PAYPAL', 'MOBILE_WALLET', 'CASH')", name="method"),
         CheckConstraint("(method = 'WALLET') = (gateway = 'wallet')", name="wallet"),
         CheckConstraint("earner IN ('PAYEE', 'WALLET')", name="earner"),
+        CheckConstraint("0 <= wallet_amount AND wallet_amount < total_amount", name="wallet_amount"),
         CheckConstraint("status IN ('INITIATED', 'SUCCESS', 'FAILED', 'REFUNDED')", name="status"),
         CheckConstraint("settlement IN ('KEPT', 'TOO_LATE', 'MISMATCH', 'ALREADY_PAID')", name="settlement"),
         CheckConstraint("(status IN ('SUCCESS', 'REFUNDED')) = (settlement IS NOT NULL)", name="captured_is_settled"),
@@ -108,6 +110,7 @@ class PaymentTable(Base):
     fare_amount: Mapped[int] = mapped_column(BigInteger)
     service_fee: Mapped[int] = mapped_column(BigInteger)
     total_amount: Mapped[int] = mapped_column(BigInteger)
+    wallet_amount: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     currency: Mapped[str] = mapped_column(Text)
     method: Mapped[str] = mapped_column(Text)
     gateway: Mapped[str] = mapped_column(Text)
@@ -197,6 +200,7 @@ class Payment(Struct, frozen=True):
     fare_amount: int
     service_fee: int
     total_amount: int
+    wallet_amount: int
     currency: str
     method: Method
     gateway: str
@@ -221,8 +225,18 @@ class Payment(Struct, frozen=True):
         return Amount(self.currency, self.total_amount)
 
     @property
+    def from_wallet(self) -> Amount:
+        """The part of a split payment that comes out of the payer's wallet."""
+        return Amount(self.currency, self.wallet_amount)
+
+    @property
+    def charged(self) -> Amount:
+        """What the gateway is asked for."""
+        return self.total - self.from_wallet
+
+    @property
     def captured(self) -> Amount | None:
-        """What the gateway took, None as long as it did not."""
+        """What was taken, None as long as it was not: by the gateway, and of what is kept also the wallet's part."""
         if self.captured_amount is None or self.captured_currency is None:
             return None
         return Amount(self.captured_currency, self.captured_amount)

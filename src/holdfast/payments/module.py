@@ -23,6 +23,7 @@ class PaymentsModule:
     """``reconciler.run`` is a loop of the worker."""
 
     service: PaymentService
+    outcomes: Outcomes
     refunds: Refunds
     inbox: Inbox
     reconciler: Reconciler
@@ -43,6 +44,7 @@ def build(database: Database, payables: Payables, gateways: Gateways, *, return_
     service = PaymentService(database, payables, gateways, outcomes, WalletDesk(database, payables), return_url)
     return PaymentsModule(
         service=service,
+        outcomes=outcomes,
         refunds=refunds,
         inbox=inbox,
         reconciler=Reconciler(database, gateways, outcomes, refunds, inbox),

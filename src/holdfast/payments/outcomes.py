@@ -9,19 +9,19 @@ from datetime import timedelta
 
 import structlog
 
-from holdfast import audit, events
+from holdfast import audit, events, ledger
 from holdfast.audit import Deed
 from holdfast.common.actor import SYSTEM
 from holdfast.common.errors import Overloaded
 from holdfast.common.money import Amount
 from holdfast.database import Database, Tx, retried
-from holdfast.payments import refunds, repository
+from holdfast.payments import postings, refunds, repository
 from holdfast.payments.events import PaymentFailed
 from holdfast.payments.gateway import Captured, Declined, DeclineReason, Outcome, Pending, Unknown
 from holdfast.payments.models import Payment, PaymentId, RefundId
 from holdfast.payments.payable import HoldLapsedMeanwhile, Locked, Mismatch, Payables, Settled, TooLate
 from holdfast.payments.repository import Capture, NewRefund
-from holdfast.payments.settling import PaymentAnswer, SettlingDesk, arrived, facts, keep_answers, settle
+from holdfast.payments.settling import PaymentAnswer, SettlingDesk, arrived, facts, is_all_there, keep_answers, settle
 from holdfast.payments.states import PAYMENT, PaymentState, RefundReason, Settlement
 
 ASK_IN_MIN = timedelta(seconds=1)
@@ -98,7 +98,8 @@ class Outcomes:
 
     async def _settle(self, tx: Tx, locked: Locked, payment: Payment, outcome: Captured) -> Payment:
         settlement = await _effect(tx, locked, payment, outcome.amount)
-        (settled,) = await settle(tx, [payment], [Capture(payment.id, settlement, outcome.amount, outcome.reference)])
+        taken = payment.total if settlement is Settlement.KEPT else outcome.amount
+        (settled,) = await settle(tx, [payment], [Capture(payment.id, settlement, taken, outcome.reference)])
         if settled.is_kept:
             return settled
         log.warning("payment_not_kept", payment_id=str(settled.id), settlement=settlement.value)
@@ -110,7 +111,7 @@ class Outcomes:
 
 
 async def _effect(tx: Tx, locked: Locked, payment: Payment, amount: Amount) -> Settlement:
-    if amount != payment.total:
+    if not is_all_there(payment, amount):
         return Settlement.MISMATCH
     others = (await repository.of_payables(tx, payment.payable_kind, [payment.payable_id]))[payment.payable_id]
     if others.kept is not None:
@@ -129,6 +130,8 @@ async def _fail(tx: Tx, locked: Locked, payment: Payment, outcome: Declined) -> 
     await locked.failed(tx, [arrived(payment)])
     failed = await repository.fail(tx, payment.id, outcome.reason, outcome.reference)
     assert failed is not None
+    if failed.wallet_amount:
+        await ledger.post(tx, [postings.reserve_returned(failed, await repository.business_now(tx))])
     await audit.record(tx, [Deed(SYSTEM, "payment.failed", failed.id, before=facts(payment), after=facts(failed))])
     await events.publish(
         tx,

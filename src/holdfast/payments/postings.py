@@ -1,7 +1,9 @@
 """What the ledger is told of payments and refunds: who gives, who receives."""
 
+from datetime import datetime
+
 from holdfast.common.money import Amount
-from holdfast.ledger import FEES, REFUNDS_DUE, Account, Entry, Purpose, Transaction
+from holdfast.ledger import FEES, REFUNDS_DUE, RESERVED, Account, Entry, Purpose, Transaction
 from holdfast.payments.models import Destination, Earner, Method, Payment, Refund
 
 
@@ -9,12 +11,25 @@ def capture(payment: Payment) -> Transaction:
     """Money that was taken for a payment: to whoever earns it, or back to its payer where it could buy nothing."""
     assert payment.captured is not None
     assert payment.captured_at is not None
-    taken = Entry(source_of(payment), -payment.captured)
     if not payment.is_kept:
+        taken = Entry(source_of(payment), -payment.captured)
         return Transaction(payment.id, Purpose.CAPTURE, payment.captured_at, (taken, Entry(REFUNDS_DUE, payment.captured)))
+    taken, set_aside = Entry(source_of(payment), -payment.charged), Entry(RESERVED, -payment.from_wallet)
     earned = Entry(_earner_of(payment), Amount(payment.currency, payment.fare_amount))
     fee = Entry(FEES, Amount(payment.currency, payment.service_fee))
-    return Transaction(payment.id, Purpose.CAPTURE, payment.captured_at, (taken, earned, fee))
+    return Transaction(payment.id, Purpose.CAPTURE, payment.captured_at, (taken, set_aside, earned, fee))
+
+
+def reserved(payment: Payment) -> Transaction:
+    """The wallet's part of a split payment is set aside until the gateway has decided about the rest."""
+    entries = (Entry(Account.wallet(payment.payer_id), -payment.from_wallet), Entry(RESERVED, payment.from_wallet))
+    return Transaction(payment.id, Purpose.RESERVED, payment.created_at, entries)
+
+
+def reserve_returned(payment: Payment, at: datetime) -> Transaction:
+    """What was set aside goes back into the wallet: the rest did not come, or too late."""
+    entries = (Entry(RESERVED, -payment.from_wallet), Entry(Account.wallet(payment.payer_id), payment.from_wallet))
+    return Transaction(payment.id, Purpose.RESERVE_RETURNED, at, entries)
 
 
 def owed(payment: Payment, refund: Refund) -> Transaction:

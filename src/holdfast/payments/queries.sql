@@ -2,9 +2,9 @@
 -- A payment about to be tried. The worker leaves it alone until :answer_within has passed. No row where another attempt for
 -- the same thing is still running.
 INSERT INTO payments (id, payable_kind, payable_id, payer_id, payee_id, fare_amount, service_fee, total_amount, currency, method, gateway,
-                      status, idempotency_key, ask_after, earner)
+                      status, idempotency_key, ask_after, earner, wallet_amount)
 VALUES (:id, :payable_kind, :payable_id, :payer_id, :payee_id, :fare_amount, :service_fee, :total_amount, :currency, :method, :gateway,
-        'INITIATED', :idempotency_key, business_now() + :answer_within::interval, :earner)
+        'INITIATED', :idempotency_key, business_now() + :answer_within::interval, :earner, :wallet_amount)
     ON CONFLICT (payable_kind, payable_id) WHERE status = 'INITIATED' DO NOTHING
 RETURNING *;
 
@@ -18,6 +18,10 @@ SELECT id, :payable_kind, payable_id, payer_id, payee_id, fare_amount, service_f
               :currencies::text[], :keys::text[])
        AS p (id, payable_id, payer_id, payee_id, fare_amount, service_fee, currency, key)
 RETURNING *;
+
+-- name: business_now
+-- The database's time.
+SELECT business_now();
 
 -- name: get
 -- Payments by id.
@@ -138,7 +142,7 @@ UPDATE refunds r
 RETURNING r.*;
 
 -- name: count_refunded
--- What went back of payments, which are locked, in one refund of each. With the last of it a payment is REFUNDED.
+-- What went back of payments, which are locked. With the last of it a payment is REFUNDED.
 UPDATE payments p
    SET refunded_amount = p.refunded_amount + d.amount, version = p.version + 1,
        status = CASE WHEN p.refunded_amount + d.amount = p.captured_amount AND p.status = ANY(:sources) THEN 'REFUNDED' ELSE p.status END

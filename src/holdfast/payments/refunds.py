@@ -51,19 +51,19 @@ async def request(tx: Tx, actor: Actor, requests: Sequence[RefundRequest]) -> li
     for kind in sorted({wanted.payable_kind for wanted in requests}):
         of_kind = {wanted.payable_id: wanted for wanted in requests if wanted.payable_kind == kind and (wanted.fare + wanted.fee).minor > 0}
         payments = {payment.payable_id: payment for payment in await repository.lock_kept(tx, kind, sorted(of_kind))}
+        at_gateways = await _refunded_at_gateways(tx, [payment.id for payment in payments.values() if payment.wallet_amount])
         new = [
-            NewRefund(
-                RefundId.new(), payment.id, wanted.fare, wanted.fee, wanted.reason, actor.id, _destination(payment, wanted.destination)
-            )
+            part
             for wanted in of_kind.values()
             if (payment := payments.get(wanted.payable_id)) is not None
+            for part in _parts(payment, wanted, at_gateways.get(payment.id, 0), actor)
         ]
         refunds += await owe(tx, actor, new)
     return refunds
 
 
 async def owe(tx: Tx, actor: Actor, new: Sequence[NewRefund]) -> list[Refund]:
-    """Write refunds of payments that are locked, at most one for each: the rows, the ledger, the audit log, the events."""
+    """Write refunds of payments that are locked: the rows, the ledger, the audit log, the events."""
     if not new:
         return []
     refunds = await repository.insert_refunds(tx, new)
@@ -149,8 +149,34 @@ async def _declined(tx: Tx, payment: Payment, refund: Refund, outcome: Declined)
     await events.publish(tx, [RefundDeclined(**_about(payment, declined))])
 
 
-def _destination(payment: Payment, wanted: Destination) -> Destination:
-    return Destination.WALLET if payment.method is Method.WALLET else wanted
+def _parts(payment: Payment, wanted: RefundRequest, at_gateway: int, actor: Actor) -> list[NewRefund]:
+    """A refund for each place that money goes back to. Of a split payment the gateway gives back what it took, then the wallet gets
+    the rest; ``at_gateway`` is what goes back through the gateway already.
+    """
+    total, fare, fee = (wanted.fare + wanted.fee).minor, wanted.fare, wanted.fee
+    if payment.method is Method.WALLET or wanted.destination is Destination.WALLET:
+        through_gateway = 0
+    elif payment.wallet_amount:
+        through_gateway = min(total, payment.charged.minor - at_gateway)
+    else:
+        through_gateway = total
+    of_fare = min(fare.minor, through_gateway)
+    first = (Amount(fare.currency, of_fare), Amount(fee.currency, through_gateway - of_fare), Destination.SOURCE)
+    rest = (fare - first[0], fee - first[1], Destination.WALLET)
+    return [
+        NewRefund(RefundId.new(), payment.id, part_of_fare, part_of_fee, wanted.reason, actor.id, destination)
+        for part_of_fare, part_of_fee, destination in (first, rest)
+        if (part_of_fare + part_of_fee).minor
+    ]
+
+
+async def _refunded_at_gateways(tx: Tx, payment_ids: Sequence[PaymentId]) -> dict[PaymentId, int]:
+    """What goes back of split payments through their gateways, or went."""
+    sums: dict[PaymentId, int] = {}
+    for refund in await repository.refunds_of(tx, payment_ids) if payment_ids else []:
+        if refund.destination is Destination.SOURCE:
+            sums[refund.payment_id] = sums.get(refund.payment_id, 0) + refund.amount
+    return sums
 
 
 def _facts(refund: Refund) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """The statements of payments and refunds, one function each."""
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import psycopg
@@ -95,6 +95,7 @@ async def insert_payment(
     earner: Earner,
     fare: Amount,
     fee: Amount,
+    from_wallet: Amount,
     method: Method,
     gateway: str,
     idempotency_key: str,
@@ -117,6 +118,7 @@ async def insert_payment(
         idempotency_key=idempotency_key,
         answer_within=answer_within,
         earner=earner.value,
+        wallet_amount=from_wallet.minor,
     )
 
 
@@ -135,6 +137,11 @@ async def insert_paid(tx: Tx, kind: str, new: Sequence[PaidFromWallet]) -> dict[
         keys=[payment.idempotency_key for payment in new],
     )
     return {payment.id: payment for payment in rows}
+
+
+async def business_now(tx: Tx) -> datetime:
+    now: datetime = await tx.value(SQL.business_now)
+    return now
 
 
 async def get(tx: Tx, payment_id: PaymentId) -> Payment | None:
@@ -172,10 +179,9 @@ async def insert_refunds(tx: Tx, new: Sequence[NewRefund]) -> list[Refund]:
 
 
 async def owe_refunds(tx: Tx, new: Sequence[NewRefund]) -> Mapping[PaymentId, Payment]:
-    """Adds what is asked back to the payments, one refund for each."""
-    rows = await tx.all(
-        SQL.owe_refunds, Payment, payment_ids=[refund.payment_id for refund in new], amounts=[refund.total.minor for refund in new]
-    )
+    """Adds what is asked back to the payments."""
+    sums = _sums((refund.payment_id, refund.total.minor) for refund in new)
+    rows = await tx.all(SQL.owe_refunds, Payment, payment_ids=list(sums), amounts=list(sums.values()))
     return {payment.id: payment for payment in rows}
 
 
@@ -242,12 +248,9 @@ async def lock_refund(tx: Tx, refund_id: RefundId) -> Refund | None:
 async def pay_refunds(tx: Tx, refunds: Mapping[RefundId, str | None]) -> list[tuple[Refund, Payment]]:
     """Refunds with their payments, which are locked, after the money went back; with the gateway's reference of each."""
     paid = await tx.all(SQL.pay_refunds, Refund, ids=list(refunds), references=list(refunds.values()))
+    sums = _sums((refund.payment_id, refund.amount) for refund in paid)
     counted = await tx.all(
-        SQL.count_refunded,
-        Payment,
-        payment_ids=[refund.payment_id for refund in paid],
-        amounts=[refund.amount for refund in paid],
-        sources=_sources(PaymentState.REFUNDED),
+        SQL.count_refunded, Payment, payment_ids=list(sums), amounts=list(sums.values()), sources=_sources(PaymentState.REFUNDED)
     )
     payments = {payment.id: payment for payment in counted}
     return [(refund, payments[refund.payment_id]) for refund in paid]
@@ -280,6 +283,13 @@ async def webhook_applied(tx: Tx, webhook_id: WebhookId) -> None:
 async def delete_old_webhooks(tx: Tx, *, limit: int, age: timedelta) -> int:
     """Deletes some messages that were acted upon, and returns how many it were."""
     return await tx.run(SQL.delete_old_webhooks, limit=limit, age=age)
+
+
+def _sums(amounts: Iterable[tuple[PaymentId, int]]) -> dict[PaymentId, int]:
+    sums: dict[PaymentId, int] = {}
+    for payment_id, amount in amounts:
+        sums[payment_id] = sums.get(payment_id, 0) + amount
+    return sums
 
 
 def _sources(state: PaymentState) -> list[str]:

@@ -10,20 +10,22 @@ from uuid import UUID
 
 import structlog
 
-from holdfast import audit, events, idempotency
+from holdfast import audit, events, idempotency, ledger
 from holdfast.audit import Deed
 from holdfast.common.actor import Actor
 from holdfast.common.errors import Invalid, Overloaded, Refusal
+from holdfast.common.money import Amount
 from holdfast.common.wire import restored
 from holdfast.database import Database, Tx, retried
 from holdfast.idempotency import IdempotencyKey, KeyedRequest, OtherBody, Replay, RequestKey
 from holdfast.idempotency.errors import KeyUsedForAnother, StillRunning
-from holdfast.payments import repository
+from holdfast.ledger import Account, Overdrawn
+from holdfast.payments import postings, repository
 from holdfast.payments.desk import WalletDesk
 from holdfast.payments.errors import MethodNotTaken, PaymentRunning, PaymentUnknown
 from holdfast.payments.events import PaymentInitiated
 from holdfast.payments.gateway import Gateway, Gateways, Outcome, Unknown
-from holdfast.payments.models import Method, Payment, PaymentId
+from holdfast.payments.models import Earner, Method, Payment, PaymentId
 from holdfast.payments.outcomes import Outcomes
 from holdfast.payments.payable import Due, Payables, PayableUnknown
 from holdfast.payments.settling import PaymentAnswer
@@ -38,6 +40,10 @@ ANSWER_AGAIN_WITHIN = timedelta(seconds=30)
 OVERLOADED_WAITS_S = (0.1, 0.4, 1.0)
 
 log = structlog.get_logger()
+
+
+class _WalletIsEnough(Exception):
+    """No gateway need be asked: the wallet pays for all of it."""
 
 
 class PaymentService:
@@ -61,10 +67,18 @@ class PaymentService:
         self._return_url = return_url
 
     async def pay(
-        self, actor: Actor, key: IdempotencyKey, payable: tuple[str, UUID], method: Method, token: str | None = None
+        self,
+        actor: Actor,
+        key: IdempotencyKey,
+        payable: tuple[str, UUID],
+        method: Method,
+        token: str | None = None,
+        *,
+        wallet_first: bool = False,
     ) -> PaymentAnswer:
         """Pay for a thing with a token of a means of payment, or, without one, out of the payer's wallet.
 
+        ``wallet_first``: what the wallet has is set aside, and the gateway is asked for the rest; all of it, if it is enough.
         The answer is SUCCESS, FAILED (try again until the deadline of the hold), or INITIATED while nobody knows yet. Repeating it
         with the same key asks for the outcome of the first request and never charges twice. Raises MethodNotTaken, Invalid,
         WalletTooLow, PayableUnknown (also for another's), PaymentRunning, StillRunning, KeyUsedForAnother, and what the thing refuses
@@ -78,12 +92,18 @@ class PaymentService:
         if token is None:
             raise Invalid(("token", "Send the token of your card or account that the gateway's page gave you."))
         payment_id = PaymentId.new()
-        begun = await self._begin(actor, key, payment_id, payable, method, gateway)
+        try:
+            begun = await self._begin(actor, key, payment_id, payable, method, gateway, wallet_first=wallet_first)
+        except _WalletIsEnough:
+            return await self._wallets.pay(actor, key, payable)
+        except Overdrawn as error:
+            # Another payment took from the wallet what this one had seen in it.
+            raise Overloaded from error
         if isinstance(begun, PaymentAnswer):
             return begun
         if begun.id != payment_id:
             return await self._ask_again(begun, token)
-        outcome = await gateway.charge(begun.id, begun.total, token, self._return_url)
+        outcome = await gateway.charge(begun.id, begun.charged, token, self._return_url)
         return await self._make_true(begun, outcome)
 
     @retried
@@ -101,7 +121,15 @@ class PaymentService:
 
     @retried
     async def _begin(
-        self, actor: Actor, key: IdempotencyKey, payment_id: PaymentId, payable: tuple[str, UUID], method: Method, gateway: Gateway
+        self,
+        actor: Actor,
+        key: IdempotencyKey,
+        payment_id: PaymentId,
+        payable: tuple[str, UUID],
+        method: Method,
+        gateway: Gateway,
+        *,
+        wallet_first: bool,
     ) -> Payment | PaymentAnswer:
         """The payment to be tried, or that of an earlier request with this key; its answer, where it is decided."""
         kind, payable_id = payable
@@ -128,6 +156,7 @@ class PaymentService:
                 earner=due.earner,
                 fare=due.fare,
                 fee=due.fee,
+                from_wallet=await self._set_aside(tx, due) if wallet_first else Amount(due.fare.currency, 0),
                 method=method,
                 gateway=gateway.name,
                 idempotency_key=key.text,
@@ -138,7 +167,19 @@ class PaymentService:
             await locked.begun(tx)
             await audit.record(tx, [Deed(actor, "payment.initiated", payment.id, after=_facts(payment))])
             await events.publish(tx, [_initiated(payment)])
+            if payment.wallet_amount:
+                await ledger.post(tx, [postings.reserved(payment)])
             return payment
+
+    async def _set_aside(self, tx: Tx, due: Due) -> Amount:
+        """How much of the payer's wallet goes into a split payment. Raises _WalletIsEnough."""
+        if due.earner is Earner.WALLET:
+            return Amount(due.fare.currency, 0)
+        wallet = (Account.wallet(due.payer_id), due.fare.currency)
+        has = (await ledger.guarded_balances(tx, [wallet]))[wallet]
+        if has >= due.total:
+            raise _WalletIsEnough
+        return has
 
     async def _replayed(self, tx: Tx, key: IdempotencyKey, standing: Replay, payment_id: PaymentId) -> Payment | PaymentAnswer:
         key.replayed = standing.result_id != payment_id
@@ -174,7 +215,7 @@ class PaymentService:
         if found is not None:
             return found
         # The first call never reached the gateway. The payer asks for it once more, under the same id.
-        return await gateway.charge(payment.id, payment.total, token, self._return_url)
+        return await gateway.charge(payment.id, payment.charged, token, self._return_url)
 
     async def _make_true(self, payment: Payment, outcome: Outcome) -> PaymentAnswer:
         for wait_s in OVERLOADED_WAITS_S:

@@ -14,6 +14,7 @@ from holdfast.audit import Deed
 from holdfast.common.actor import SYSTEM
 from holdfast.common.batching import Batcher
 from holdfast.common.errors import Overloaded
+from holdfast.common.money import Amount
 from holdfast.database import Database, Tx, retried
 from holdfast.idempotency import RequestKey
 from holdfast.payments import postings, repository
@@ -76,7 +77,7 @@ class SettlingDesk:
             for payable_id in locked.ready:
                 of_thing = attempts[payable_id]
                 payment = next((each for each in of_thing.payments if each.id in wanted and _can_settle(each)), None)
-                if payment is not None and of_thing.kept is None and wanted[payment.id].amount == payment.total:
+                if payment is not None and of_thing.kept is None and is_all_there(payment, wanted[payment.id].amount):
                     ready[payment.id] = payment
             if not ready:
                 return {}
@@ -85,7 +86,7 @@ class SettlingDesk:
             return await self._keep(tx, kind, kept, wanted) if kept else {}
 
     async def _keep(self, tx: Tx, kind: str, kept: Sequence[Payment], wanted: dict[PaymentId, Captured]) -> dict[PaymentId, PaymentAnswer]:
-        captures = [Capture(p.id, Settlement.KEPT, wanted[p.id].amount, wanted[p.id].reference) for p in kept]
+        captures = [Capture(p.id, Settlement.KEPT, p.total, wanted[p.id].reference) for p in kept]
         settled = await settle(tx, kept, captures)
         standing = await self._payables[kind].standing(tx, [payment.payable_id for payment in settled])
         answers = {payment.id: PaymentAnswer(payment, standing.get(payment.payable_id)) for payment in settled}
@@ -107,10 +108,22 @@ async def settle(tx: Tx, before: Sequence[Payment], captures: Sequence[Capture])
     """Write that money was taken, in the rows, the ledger, the audit log and the event log. What is paid for is locked."""
     settled = await repository.settle(tx, captures)
     pairs = [(payment, settled[payment.id]) for payment in before]
-    await ledger.post(tx, [postings.capture(after) for _, after in pairs])
+    returned = [after for _, after in pairs if after.wallet_amount and not after.is_kept]
+    await ledger.post(
+        tx,
+        [
+            *(postings.capture(after) for _, after in pairs),
+            *(postings.reserve_returned(after, after.captured_at) for after in returned if after.captured_at),
+        ],
+    )
     await audit.record(tx, [Deed(SYSTEM, "payment.captured", after.id, before=facts(was), after=facts(after)) for was, after in pairs])
     await events.publish(tx, [succeeded(after) for _, after in pairs if after.is_kept])
     return [after for _, after in pairs]
+
+
+def is_all_there(payment: Payment, captured: Amount) -> bool:
+    """Whether what the gateway took makes up the total, with what was set aside of a wallet: after a no that went back into it."""
+    return captured == payment.charged and (not payment.wallet_amount or payment.status is PaymentState.INITIATED)
 
 
 def _can_settle(payment: Payment) -> bool:

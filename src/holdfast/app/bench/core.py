@@ -38,6 +38,8 @@ from holdfast.payments.payable import Payables
 from holdfast.resources.kind import Booked, Description, Kinds, PricedLine, Resolved, Wanted
 from holdfast.sessions import module as sessions_module
 from holdfast.sessions.errors import SoldOut
+from holdfast.wallets.models import TOP_UP_KIND
+from holdfast.wallets.payable import TopUpPayable
 
 ROOM_KIND = "room"
 NIGHTS = 14
@@ -138,6 +140,7 @@ class Core:
         inventory.owner = bookings.hold_owner
         payables = Payables()
         payables.add(PAYABLE_KIND, bookings.payable)
+        payables.add(TOP_UP_KIND, TopUpPayable())
         self.bookings = bookings.service
         self.outcomes = Outcomes(self._sales, payables)
         self.settlers = 2 * SIZE_MAX

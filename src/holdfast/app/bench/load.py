@@ -37,8 +37,8 @@ class Target(Struct, frozen=True):
 class LoadJob(Struct, frozen=True):
     """Ask ``targets`` on ``connections`` for ``seconds``, or until ``requests_max`` were sent.
 
-    People take turns; targets are drawn at random, ``hot_share`` of the time among the first ``hot_targets``. ``expected`` are the
-    statuses that are no errors.
+    People take turns; targets are drawn at random, ``hot_share`` of the time among the first ``hot_targets``. ``in_turn``: the targets
+    take turns as well, each with the token at its place, and none comes twice. ``expected`` are the statuses that are no errors.
     """
 
     port: int
@@ -50,6 +50,7 @@ class LoadJob(Struct, frozen=True):
     requests_max: int = 0
     hot_targets: int = 0
     hot_share: float = 0.0
+    in_turn: bool = False
     seed: int = 1
     key_prefix: str = ""
 
@@ -118,12 +119,14 @@ class Load:
     def next_request(self, now: float) -> bytes | None:
         """None where there is nothing left to ask."""
         job = self.job
-        if now >= self._until or (job.requests_max and self._sent >= job.requests_max):
+        if now >= self._until or (job.requests_max and self._sent >= job.requests_max) or (job.in_turn and self._sent >= len(job.targets)):
             return None
         number = self._sent
         self._sent += 1
         targets = self._targets
-        if len(targets) == 1:
+        if job.in_turn:
+            target = targets[number]
+        elif len(targets) == 1:
             target = targets[0]
         elif job.hot_targets and self._rng.random() < job.hot_share:
             target = targets[int(self._rng.random() * job.hot_targets)]

@@ -93,6 +93,38 @@ WITH due AS MATERIALIZED (
 )
 SELECT id FROM due;
 
+-- name: add_top_ups
+-- A top-up of :amount for each person of these numbers, with a payment that was begun for it, as `wallets` and `payments` write them.
+WITH due AS MATERIALIZED (
+    SELECT uuidv7() AS id, uuidv7() AS top_up, ('01990000-0000-7004-8000-' || lpad(to_hex(n), 12, '0'))::uuid AS user_id
+      FROM generate_series(:first::bigint, :last::bigint) n
+), opened AS (
+    INSERT INTO wallet_top_ups (id, user_id, amount, currency) SELECT top_up, user_id, :amount, 'EGP' FROM due
+), begun AS (
+    INSERT INTO payments (id, payable_kind, payable_id, payer_id, payee_id, earner, fare_amount, service_fee, total_amount, currency,
+                          method, gateway, status, idempotency_key, ask_after)
+    SELECT id, 'top_up', top_up, user_id, user_id, 'WALLET', :amount, 0, :amount, 'EGP', 'CARD', 'sandbox', 'INITIATED', id::text,
+           business_now() + interval '1 hour'
+      FROM due
+), keyed AS (
+    INSERT INTO idempotency_keys (actor_id, key, fingerprint, result_id)
+    SELECT user_id, id::text, sha256(uuid_send(id)), id FROM due
+), announced AS (
+    INSERT INTO events (id, name, subject_kind, subject_id, version, body)
+    SELECT uuidv7(), 'PaymentInitiated', 'payment', id, 1,
+           jsonb_build_object('version', 1, 'payment_id', id, 'payable_kind', 'top_up', 'payable_id', top_up, 'payer_id', user_id,
+                              'payee_id', user_id, 'amount', jsonb_build_object('currency', 'EGP', 'minor', :amount::bigint))
+      FROM due
+)
+SELECT id FROM due;
+
+-- name: unpaid
+-- The held bookings of the people of these numbers, for which nobody has begun to pay.
+SELECT b.id, b.customer_id FROM bookings b
+ WHERE b.status = 'PENDING' AND NOT EXISTS (SELECT FROM payments p WHERE p.payable_kind = 'booking' AND p.payable_id = b.id)
+   AND b.customer_id BETWEEN ('01990000-0000-7004-8000-' || lpad(to_hex(:first::bigint), 12, '0'))::uuid
+                         AND ('01990000-0000-7004-8000-' || lpad(to_hex(:last::bigint), 12, '0'))::uuid;
+
 -- name: add_lapsing
 -- :count holds that all lapse at :deadline, written at once, spread over the sessions and people of these numbers, with all that a hold writes.
 WITH asked AS MATERIALIZED (

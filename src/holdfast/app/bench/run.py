@@ -8,7 +8,7 @@ from rich.console import Console
 from holdfast.app.bench import charts, report
 from holdfast.app.bench.figures import Measured
 from holdfast.app.bench.plan import Plan
-from holdfast.app.bench.scenarios import NOT_YET, SCENARIOS, Scenario
+from holdfast.app.bench.scenarios import SCENARIOS, Scenario
 from holdfast.app.bench.world import open_world
 from holdfast.app.faults import Fault
 from holdfast.app.running import CHECKOUT
@@ -38,8 +38,6 @@ def bench(plan: Plan, console: Console) -> int:
                 # What was measured before it is worth keeping.
                 faults.append(f"{scenario.name}: {fault}")
     report.show(console, machine, measured)
-    for name, reason in NOT_YET.items():
-        console.print(f"{name}: not measured, {reason}.")
     if plan.json is not None:
         plan.json.write_bytes(report.as_json(machine, measured))
     if plan.charts:
@@ -54,8 +52,6 @@ def choose(only: Sequence[str]) -> list[Scenario]:
     """The scenarios of these names, or all. Raises Fault."""
     known = {scenario.name: scenario for scenario in SCENARIOS}
     for name in only:
-        if name in NOT_YET:
-            raise Fault(f"{name} cannot be measured: {NOT_YET[name]}.")
         if name not in known:
             raise Fault(f"There is no scenario {name}; there are {', '.join(known)}.")
     return [known[name] for name in only] if only else list(SCENARIOS)

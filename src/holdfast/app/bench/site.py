@@ -173,6 +173,16 @@ class Site:
         rows = self._connection.execute(SQL.add_payments.text, {"limit": limit}).fetchall()
         return [row[0] for row in rows]
 
+    def begin_top_ups(self, people: range, amount: int) -> list[UUID]:
+        """A payment to fill the wallet of each of these people, as it stands once the gateway was asked."""
+        numbered = {"first": people[0], "last": people[-1], "amount": amount}
+        return [row[0] for row in self._connection.execute(SQL.add_top_ups.text, numbered).fetchall()]
+
+    def unpaid(self, people: range) -> list[tuple[UUID, int]]:
+        """The held bookings of these people that nobody has begun to pay for, each with the number of its customer."""
+        rows = self._connection.execute(SQL.unpaid.text, {"first": people[0], "last": people[-1]}).fetchall()
+        return [(row[0], numbers.number_of(row[1])) for row in rows]
+
     def add_lapsing(self, count: int, deadline: datetime, sessions: range, people: range) -> None:
         """Holds that all lapse at once."""
         numbered = {"first_session": sessions[0], "sessions": len(sessions), "first_person": people[0], "people": len(people)}

@@ -104,6 +104,11 @@ SELECT coalesce(t.id, d.id) AS id, coalesce(t.purpose, d.purpose) AS purpose, co
              UNION ALL
              SELECT id, 'REFUND_PAID', currency, amount FROM refunds WHERE status = 'SUCCESS'
              UNION ALL
+             SELECT id, 'RESERVED', currency, wallet_amount FROM payments WHERE wallet_amount > 0
+             UNION ALL
+             SELECT id, 'RESERVE_RETURNED', currency, wallet_amount FROM payments
+              WHERE wallet_amount > 0 AND (status = 'FAILED' OR settlement <> 'KEPT')
+             UNION ALL
              SELECT id, 'PAYOUT_APPROVED', currency, net_amount FROM driver_payouts WHERE status IN ('APPROVED', 'PAID') AND net_amount > 0
              UNION ALL
              SELECT id, 'PAYOUT_PAID', currency, net_amount FROM driver_payouts WHERE status = 'PAID' AND net_amount > 0) AS d
@@ -119,8 +124,15 @@ SELECT coalesce(a.kind, x.kind) AS account, coalesce(a.owner, x.owner) AS owner,
           JOIN ledger_accounts a ON a.id = e.account_id
          GROUP BY a.kind, a.owner, a.currency) AS a
   FULL JOIN (SELECT kind, owner, currency, sum(amount) AS balance
-               FROM (SELECT 'GATEWAY' AS kind, gateway AS owner, captured_currency AS currency, -sum(captured_amount) AS amount
+               FROM (SELECT 'GATEWAY' AS kind, gateway AS owner, captured_currency AS currency,
+                            -sum(captured_amount - CASE WHEN settlement = 'KEPT' THEN wallet_amount ELSE 0 END) AS amount
                        FROM payments WHERE settlement IS NOT NULL AND method <> 'WALLET' GROUP BY gateway, captured_currency
+                     UNION ALL
+                     SELECT 'WALLET', payer_id::text, currency, -sum(wallet_amount)
+                       FROM payments WHERE wallet_amount > 0 AND (status = 'INITIATED' OR settlement = 'KEPT') GROUP BY payer_id, currency
+                     UNION ALL
+                     SELECT 'RESERVED', '', currency, sum(wallet_amount)
+                       FROM payments WHERE wallet_amount > 0 AND status = 'INITIATED' GROUP BY currency
                      UNION ALL
                      SELECT 'WALLET', payer_id::text, captured_currency, -sum(captured_amount)
                        FROM payments WHERE settlement IS NOT NULL AND method = 'WALLET' GROUP BY payer_id, captured_currency
@@ -272,8 +284,8 @@ SELECT coalesce(g.kind, d.kind) AS kind, coalesce(g.id, d.id) AS id, coalesce(g.
                       :settled_currencies::text[], :settled_amounts::bigint[], :settled_ats::timestamptz[])
                AS item (gateway, kind, id, payment_id, currency, amount, at)
          GROUP BY gateway, kind, id, payment_id, currency) AS g
-  FULL JOIN (SELECT gateway, 'CAPTURE' AS kind, id, id AS payment_id, captured_currency AS currency, captured_amount AS amount,
-                    captured_at AS at, status
+  FULL JOIN (SELECT gateway, 'CAPTURE' AS kind, id, id AS payment_id, captured_currency AS currency,
+                    captured_amount - CASE WHEN settlement = 'KEPT' THEN wallet_amount ELSE 0 END AS amount, captured_at AS at, status
                FROM payments
               WHERE settlement IS NOT NULL AND gateway = ANY(:gateways::text[])
                 AND (created_at >= :settled_since::timestamptz OR id = ANY(:settled_ids::uuid[]))
@@ -387,8 +399,9 @@ SELECT coalesce(m.subject_id, p.id) AS payment_id, m.version, m.was, m.became, p
                  WHERE name IN ('PaymentInitiated', 'PaymentSucceeded', 'PaymentFailed', 'RefundRequested', 'PaymentRefunded')) AS e
          WHERE e.became IS NOT NULL
         WINDOW w AS (PARTITION BY e.subject_id ORDER BY e.version)) AS m
-  FULL JOIN payments p ON p.id = m.subject_id AND m.next_version IS NULL
- WHERE (m.was IS NULL AND m.became <> 'INITIATED')
+  FULL JOIN payments p ON p.id = m.subject_id
+ -- What comes out of a wallet is there at once.
+ WHERE (m.was IS NULL AND m.became <> CASE p.method WHEN 'WALLET' THEN 'SUCCESS' ELSE 'INITIATED' END)
     OR (m.was IS NOT NULL AND NOT m.was || '>' || m.became = ANY(:payment_moves::text[]))
     OR (m.next_version IS NULL AND m.became IS DISTINCT FROM p.status) OR m.version > p.version OR m.next_version = m.version;
 

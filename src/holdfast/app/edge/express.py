@@ -8,12 +8,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from litestar import Response
 from litestar.connection import ASGIConnection
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
 from holdfast.app.edge.answers import ENCODER, JSON, Answer
-from holdfast.app.edge.asgi import Scope
+from holdfast.app.edge.asgi import Header, Scope
 from holdfast.app.edge.plans import Plan
 from holdfast.app.edge.refusals import BodyMissing
 from holdfast.app.edge.visits import Visit
@@ -50,8 +51,13 @@ class Lane:
             wanted["data"] = self.plan.body.read(sent, visit)
         for name, ask in self.asked.items():
             wanted[name] = await ask()
-        body = ENCODER.encode(await self.handler.fn(**wanted))
-        return Answer(self.status, [JSON, (b"content-length", b"%d" % len(body))], body)
+        given = await self.handler.fn(**wanted)
+        tags: list[Header] = []
+        if isinstance(given, Response):
+            tags = [(name.lower().encode(), value.encode()) for name, value in given.headers.items()]
+            given = given.content
+        body = ENCODER.encode(given)
+        return Answer(self.status, [JSON, (b"content-length", b"%d" % len(body)), *tags], body)
 
 
 @dataclass(frozen=True)
