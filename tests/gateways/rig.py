@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, ClassVar
+from uuid import UUID
 
 import pytest
 from tests.payments.till import until
 
 from holdfast.common.money import Amount
 from holdfast.payments.gateway import Fact, ForgedWebhook, Gateway, WebhookFact
+from holdfast.payments.models import PaymentId
 
 
 class Behaviour(StrEnum):
@@ -57,6 +59,11 @@ class Post:
         self.messages.append(({name.decode().lower(): value.decode() for name, value in scope["headers"]}, body))
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body", "body": b""})
+
+
+def aged(ago: timedelta) -> PaymentId:
+    """A payment's id that was made a while ago."""
+    return PaymentId.of(UUID(int=PaymentId.new().int - (int(ago.total_seconds() * 1000) << 80)))
 
 
 class Rig(ABC):

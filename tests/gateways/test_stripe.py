@@ -4,13 +4,12 @@ import hmac
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.gateways.rig import Behaviour, Post
+from tests.gateways.rig import Behaviour, Post, aged
 from tests.gateways.server import Control, Delivery, Mood, control
 from tests.gateways.stripe_rig import CHARGE, SECRET_KEY, WEBHOOK_SECRET, StripeRig
 from tests.payments.till import TIMEOUT_S, until
@@ -37,10 +36,6 @@ from holdfast.payments.models import PaymentId, RefundId
 
 RETURN_URL = "https://holdfast.example/paid"
 VISA, ASKS_PAYER = "pm_card_visa", "pm_card_authenticationRequired"
-
-
-def aged(ago: timedelta) -> PaymentId:
-    return PaymentId.of(UUID(int=PaymentId.new().int - (int(ago.total_seconds() * 1000) << 80)))
 
 
 async def moved(stripe: StripeRig) -> list[SettledItem]:
@@ -319,3 +314,27 @@ def test_what_others_do_with_the_same_account_says_nothing(mine: dict[str, str])
 
 def test_an_event_in_words_that_are_not_known_is_kept_and_says_nothing() -> None:
     assert told("payment_intent.succeeded", {"id": "pi_1"}) == ()
+
+
+_NAMES = st.sampled_from(["object", "metadata", "status", "amount", "refunds"])
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_NAMES, inner),
+    max_leaves=8,
+)
+
+
+@given(
+    st.sampled_from(["payment_intent.succeeded", "charge.refunded", "refund.failed", "charge.dispute.created", "a.b.c.d", ""]),
+    st.dictionaries(st.sampled_from(["id", "metadata", "status", "amount", "currency", "created", "amount_received", "reason"]), _JSON),
+)
+def test_whatever_stripe_signs_is_kept(type_: str, thing: dict[str, object]) -> None:
+    body = msgspec.json.encode({"id": "evt_1", "type": type_, "data": {"object": thing}})
+    (message,) = gateway_of(WEBHOOK_SECRET).read_webhook(signed(body, [WEBHOOK_SECRET]), body)
+    assert message.event_id == "evt_1"
+
+
+@given(st.binary(max_size=64))
+def test_what_is_signed_and_no_event_is_forged(body: bytes) -> None:
+    with pytest.raises(ForgedWebhook):
+        gateway_of(WEBHOOK_SECRET).read_webhook(signed(body, [WEBHOOK_SECRET]), body)

@@ -5,10 +5,9 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import pytest
-from tests.gateways.rig import Behaviour, Rig
+from tests.gateways.rig import Behaviour, Rig, aged
 from tests.gateways.rigs import RIGS
 from tests.payments.till import until
 
@@ -259,8 +258,3 @@ def is_genuine(rig: Rig, headers: dict[str, str], body: bytes) -> bool:
     except ForgedWebhook:
         return False
     return True
-
-
-def aged(ago: timedelta) -> PaymentId:
-    """A payment's id that was made a while ago."""
-    return PaymentId.of(UUID(int=PaymentId.new().int - (int(ago.total_seconds() * 1000) << 80)))
