@@ -2,8 +2,10 @@
 
 import hmac
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -24,6 +26,7 @@ from holdfast.payments.gateway import (
     DisputeFact,
     DisputeStatus,
     ForgedWebhook,
+    GatewayDown,
     Pending,
     Refunded,
     RefundFact,
@@ -36,6 +39,31 @@ from holdfast.payments.models import PaymentId, RefundId
 
 RETURN_URL = "https://holdfast.example/paid"
 VISA, ASKS_PAYER = "pm_card_visa", "pm_card_authenticationRequired"
+
+
+class Says(Post):
+    """A server that says the same to everything."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        super().__init__()
+        self.status = status
+        self.body = body
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await super().__call__(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": self.status, "headers": [(b"content-type", b"application/json")]})
+        await send({"type": "http.response.body", "body": self.body})
+
+
+@asynccontextmanager
+async def connected(url: str, *, secret_key: str = SECRET_KEY) -> AsyncIterator[StripeGateway]:
+    gateway = StripeGateway(secret_key, [WEBHOOK_SECRET], api_base=url, timeout_s=TIMEOUT_S)
+    try:
+        yield gateway
+    finally:
+        await gateway.close()
 
 
 async def moved(stripe: StripeRig) -> list[SettledItem]:
@@ -221,17 +249,32 @@ async def test_a_dispute_is_told_under_the_reference_of_the_payment(stripe: Stri
 
 async def test_it_asks_once_for_the_worker_knows_how_to_ask_again() -> None:
     post = Post()
-    async with serving(post) as url:
-        gateway = StripeGateway(SECRET_KEY, [WEBHOOK_SECRET], api_base=url, timeout_s=TIMEOUT_S)
+    async with serving(post) as url, connected(url) as gateway:
         assert isinstance(await gateway.charge(PaymentId.new(), egp(31), VISA, None), Unknown)
-        await gateway.close()
     assert len(post.messages) == 1
 
 
+@pytest.mark.parametrize("status", [200, 402, 500])
+@pytest.mark.parametrize("body", [b"", b"[]", b"null", b"7", b"{}", b'{"object": "list"}', b'{"error": null}', b'{"error": "no"}', b"\xff"])
+async def test_an_answer_that_makes_no_sense_is_never_believed_and_raises_nothing(status: int, body: bytes) -> None:
+    async with serving(Says(status, body)) as url, connected(url) as gateway:
+        assert isinstance(await gateway.charge(PaymentId.new(), egp(31), VISA, None), Unknown)
+        assert isinstance(await gateway.find(PaymentId.new()), Unknown)
+        assert isinstance(await gateway.refund(RefundId.new(), PaymentId.new(), egp(31)), Unknown)
+        with pytest.raises(GatewayDown):
+            await anext(aiter(gateway.list_settled(datetime.now(UTC))))
+
+
+async def test_a_page_that_promises_more_and_has_nothing_ends() -> None:
+    async with serving(Says(200, b'{"object": "list", "data": [], "has_more": true}')) as url, connected(url) as gateway:
+        assert isinstance(await gateway.find(PaymentId.new()), Unknown)
+        with pytest.raises(GatewayDown):
+            await anext(aiter(gateway.list_settled(datetime.now(UTC))))
+
+
 async def test_a_wrong_secret_key_is_unknown_and_not_told(stripe: StripeRig) -> None:
-    gateway = StripeGateway("sk_test_of_somebody_else", [WEBHOOK_SECRET], api_base=stripe.url)
-    outcome = await gateway.charge(PaymentId.new(), egp(31), VISA, RETURN_URL)
-    await gateway.close()
+    async with connected(stripe.url, secret_key="sk_test_of_somebody_else") as gateway:
+        outcome = await gateway.charge(PaymentId.new(), egp(31), VISA, RETURN_URL)
     assert outcome == Unknown("answered with status 401: AuthenticationError")
 
 

@@ -8,12 +8,12 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import httpx
 import msgspec
 import stripe
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from stripe.params import BalanceTransactionListParams, PaymentIntentCreateParams, PaymentIntentListParams, RefundListParams
 
 from holdfast.common.errors import NotFound
@@ -73,6 +73,7 @@ _DISPUTES = {
 T = TypeVar("T")
 S = TypeVar("S", bound=Struct)
 I = TypeVar("I", bound=Id)  # noqa: E741
+L = TypeVar("L", bound="_Listed")
 
 
 class _Error(Struct, frozen=True):
@@ -88,8 +89,11 @@ class _NextAction(Struct, frozen=True):
     redirect_to_url: _Redirect | None = None
 
 
-class _Intent(Struct, frozen=True):
+class _Listed(Struct, frozen=True):
     id: str
+
+
+class _Intent(_Listed, frozen=True):
     status: str
     created: int
     amount_received: int
@@ -100,8 +104,7 @@ class _Intent(Struct, frozen=True):
     cancellation_reason: str | None = None
 
 
-class _Refund(Struct, frozen=True):
-    id: str
+class _Refund(_Listed, frozen=True):
     status: str
     amount: int
     currency: str
@@ -109,7 +112,7 @@ class _Refund(Struct, frozen=True):
     failure_reason: str | None = None
 
 
-class _RefundPage(Struct, frozen=True):
+class _RefundsOfCharge(Struct, frozen=True):
     data: tuple[_Refund, ...] = ()
 
 
@@ -118,7 +121,7 @@ class _Charge(Struct, frozen=True):
     currency: str
     metadata: dict[str, str]
     payment_intent: str | None = None
-    refunds: _RefundPage | None = None
+    refunds: _RefundsOfCharge | None = None
 
 
 class _Dispute(Struct, frozen=True):
@@ -130,11 +133,28 @@ class _Dispute(Struct, frozen=True):
     payment_intent: str | None = None
 
 
-class _Movement(Struct, frozen=True):
-    id: str
+class _Movement(_Listed, frozen=True):
     type: str
     created: int
     source: dict[str, object] | str | None = None
+
+
+class _Page(Struct, Generic[L], frozen=True):
+    data: list[L]
+    has_more: bool
+
+    def __post_init__(self) -> None:
+        if self.has_more and not self.data:
+            raise ValueError("a page with nothing on it promises more")
+
+    @property
+    def goes_on_after(self) -> str | None:
+        """None on the last page."""
+        return self.data[-1].id if self.has_more else None
+
+
+class _Answer(Struct, frozen=True):
+    error: dict[str, object] | UnsetType = UNSET
 
 
 class _Data(Struct, frozen=True):
@@ -186,14 +206,13 @@ class StripeGateway:
         found: list[SettledItem] = []
         wanted: BalanceTransactionListParams = {"created": {"gte": int(since.timestamp())}, "limit": _PAGE, "expand": ["data.source"]}
         while True:
-            page = await self._answered(self._page(self._stripe.balance_transactions.list_async(wanted), _Movement))
+            page = await self._answered(self._movements(wanted))
             if isinstance(page, Unknown):
                 raise GatewayDown(page.why)
-            items, has_more = page
-            found += [settled for movement in items if (settled := _settled(movement)) is not None]
-            if not has_more:
+            found += [settled for movement in page.data if (settled := _settled(movement)) is not None]
+            if (last := page.goes_on_after) is None:
                 break
-            wanted["starting_after"] = items[-1].id
+            wanted["starting_after"] = last
         for settled in reversed(found):
             yield settled
 
@@ -280,26 +299,29 @@ class StripeGateway:
         before_s, after_s = _NEAR_S
         for since, until in ((made_at - before_s, made_at + after_s), (made_at - _SKEW_S, now)):
             wanted: PaymentIntentListParams = {"created": {"gte": since, "lte": until}, "limit": _PAGE}
-            has_more = True
-            while has_more:
-                items, has_more = await self._page(self._stripe.payment_intents.list_async(wanted), _Intent)
-                for intent in items:
+            while True:
+                page = _read(await self._stripe.payment_intents.list_async(wanted), _Page[_Intent])
+                for intent in page.data:
                     if intent.metadata.get(_PAYMENT) == str(payment):
                         return intent
-                if has_more:
-                    wanted["starting_after"] = items[-1].id
+                if (last := page.goes_on_after) is None:
+                    break
+                wanted["starting_after"] = last
         return None
 
     async def _refund_of(self, intent: _Intent, refund: RefundId) -> _Refund | None:
         wanted: RefundListParams = {"payment_intent": intent.id, "limit": _PAGE}
         while True:
-            items, has_more = await self._page(self._stripe.refunds.list_async(wanted), _Refund)
-            for known in items:
+            page = _read(await self._stripe.refunds.list_async(wanted), _Page[_Refund])
+            for known in page.data:
                 if (known.metadata or {}).get(_REFUND) == str(refund):
                     return known
-            if not has_more:
+            if (last := page.goes_on_after) is None:
                 return None
-            wanted["starting_after"] = items[-1].id
+            wanted["starting_after"] = last
+
+    async def _movements(self, wanted: BalanceTransactionListParams) -> _Page[_Movement]:
+        return _read(await self._stripe.balance_transactions.list_async(wanted), _Page[_Movement])
 
     async def _abandon(self, intent: _Intent) -> _Intent:
         """End an intent that waits for its payer for too long; one that was decided at this moment stays as it is."""
@@ -307,11 +329,6 @@ class StripeGateway:
             return _read(await self._stripe.payment_intents.cancel_async(intent.id, {"cancellation_reason": "abandoned"}), _Intent)
         except stripe.InvalidRequestError:
             return _read(await self._stripe.payment_intents.retrieve_async(intent.id), _Intent)
-
-    async def _page(self, asked: Coroutine[Any, Any, stripe.ListObject[Any]], wanted: type[S]) -> tuple[list[S], bool]:
-        page = await asked
-        items = [_read(item, wanted) for item in page.data]
-        return items, page.has_more and bool(items)
 
     async def _answered(self, asked: Coroutine[Any, Any, T]) -> T | Unknown:
         """An answer in time, or why there is none: whatever Stripe or the network does is no reason to raise."""
@@ -349,14 +366,26 @@ class _Connections(stripe.HTTPClient):
             answer = await self._client.request(method, url, headers=dict(headers), content=post_data)
         except httpx.HTTPError as error:
             raise stripe.APIConnectionError(type(error).__name__) from error  # type: ignore[no-untyped-call]
+        _demand_sense(answer)
         return answer.content, answer.status_code, answer.headers
 
     async def close_async(self) -> None:
         await self._client.aclose()
 
 
-def _read(answer: stripe.StripeObject, wanted: type[S]) -> S:
-    return msgspec.convert(answer.to_dict(), wanted)
+def _demand_sense(answer: httpx.Response) -> None:
+    """Stripe's library takes for granted that an answer is an object, and that one which is no success has an error in it."""
+    try:
+        told = msgspec.json.decode(answer.content.decode(), type=_Answer)
+    except UnicodeDecodeError as error:
+        raise msgspec.DecodeError(str(error)) from error
+    if not answer.is_success and told.error is UNSET:
+        raise msgspec.ValidationError(f"status {answer.status_code} without an error")
+
+
+def _read(answer: object, wanted: type[S]) -> S:
+    """What Stripe's library made of an answer, which it does not look at. Raises msgspec.ValidationError."""
+    return msgspec.convert(answer.to_dict() if isinstance(answer, stripe.StripeObject) else answer, wanted)
 
 
 def _made_at(payment: PaymentId) -> int:
