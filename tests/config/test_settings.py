@@ -33,6 +33,9 @@ def test_settings_of_ones_own_are_accepted() -> None:
         ("HOLDFAST_CODE_CHANNEL", ""),
         ("DATABASE_URL", ""),
         ("HOLDFAST_SANDBOX_GATEWAY_URL", "http://127.0.0.1:9"),
+        ("HOLDFAST_STRIPE_SECRET_KEY", "sk_test_of_nobody"),
+        ("HOLDFAST_STRIPE_SECRET_KEY", "rk_test_of_nobody"),
+        ("HOLDFAST_STRIPE_API_BASE", "http://127.0.0.1:9"),
     ],
 )
 def test_what_is_dangerous_is_refused_by_name(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:

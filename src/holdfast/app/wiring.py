@@ -223,6 +223,21 @@ def _code_sender(settings: Settings) -> CodeSender:
 
 def _gateways(settings: Settings) -> Gateways:
     gateways: list[Gateway] = []
+    if settings.stripe_secret_key.get_secret_value():
+        gateways.append(_stripe(settings))
+    # Last, because `up` always has one, and of two that take a method the first is asked.
     if settings.sandbox_gateway_url:
         gateways.append(SandboxGateway(settings.sandbox_gateway_url, settings.sandbox_gateway_secret.get_secret_value()))
     return Gateways(*gateways)
+
+
+def _stripe(settings: Settings) -> Gateway:
+    # Stripe's library takes 30 MB, which only those should pay who use it.
+    from holdfast.payments.gateways.stripe import StripeGateway
+
+    webhook_secrets = [secret.strip() for secret in settings.stripe_webhook_secrets.get_secret_value().split(",") if secret.strip()]
+    if not webhook_secrets:
+        raise Fault("HOLDFAST_STRIPE_WEBHOOK_SECRETS: set it with HOLDFAST_STRIPE_SECRET_KEY, unsigned webhooks are never believed.")
+    if not settings.payment_return_url:
+        raise Fault("HOLDFAST_PAYMENT_RETURN_URL: set it, Stripe needs a page of yours to which payers come back from 3-D Secure.")
+    return StripeGateway(settings.stripe_secret_key.get_secret_value(), webhook_secrets, api_base=settings.stripe_api_base or None)

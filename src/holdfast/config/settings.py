@@ -173,6 +173,21 @@ class Settings(BaseSettings):
         description="Directory in which the worker publishes the head of the audit chain, one file a day. Unset: nowhere; `up` sets it.",
     )
 
+    stripe_secret_key: SecretStr = Field(
+        SecretStr(""), alias="HOLDFAST_STRIPE_SECRET_KEY", description="Secret key of your Stripe account. Set: cards are charged there."
+    )
+    stripe_webhook_secrets: SecretStr = Field(
+        SecretStr(""),
+        alias="HOLDFAST_STRIPE_WEBHOOK_SECRETS",
+        description="What Stripe signs its webhooks with (`whsec_...`); several, with commas between, while one replaces another.",
+    )
+    stripe_api_base: str = Field(
+        "",
+        alias="HOLDFAST_STRIPE_API_BASE",
+        pattern="^(https?://.+)?$",
+        description="Another server than Stripe's own, for tests. Refused in production.",
+    )
+
     log_level: str = Field(
         "info", alias="HOLDFAST_LOG_LEVEL", pattern="^(debug|info|warning|error)$", description="Least level that is logged."
     )
@@ -225,6 +240,10 @@ class Settings(BaseSettings):
             faults.append("DATABASE_URL: set it, production does not run on the embedded PostgreSQL")
         if self.sandbox_gateway_url:
             faults.append("HOLDFAST_SANDBOX_GATEWAY_URL: unset it, the sandbox takes no real money")
+        if self.stripe_secret_key.get_secret_value().startswith(("sk_test_", "rk_test_")):
+            faults.append("HOLDFAST_STRIPE_SECRET_KEY: set the live key, the test key takes no real money")
+        if self.stripe_api_base:
+            faults.append("HOLDFAST_STRIPE_API_BASE: unset it, only Stripe itself takes real money")
         if self.bench_endpoint:
             faults.append("HOLDFAST_BENCH_ENDPOINT: unset it, nobody needs a route that does nothing")
         if faults:

@@ -51,12 +51,27 @@ class DeclineReason(StrEnum):
 _DECLINE_REASONS = {
     "insufficient_funds": DeclineReason.INSUFFICIENT_FUNDS,
     "expired_card": DeclineReason.CARD_EXPIRED,
+    "expired_or_canceled_card": DeclineReason.CARD_EXPIRED,
     "authentication_failed": DeclineReason.AUTHENTICATION_FAILED,
     "authentication_expired": DeclineReason.AUTHENTICATION_FAILED,
+    "authentication_required": DeclineReason.AUTHENTICATION_FAILED,
+    "payment_intent_authentication_failure": DeclineReason.AUTHENTICATION_FAILED,
+    "abandoned": DeclineReason.AUTHENTICATION_FAILED,
     "stolen_card": DeclineReason.SUSPECTED_FRAUD,
+    "lost_card": DeclineReason.SUSPECTED_FRAUD,
+    "lost_or_stolen_card": DeclineReason.SUSPECTED_FRAUD,
+    "pickup_card": DeclineReason.SUSPECTED_FRAUD,
+    "fraudulent": DeclineReason.SUSPECTED_FRAUD,
     "suspected_fraud": DeclineReason.SUSPECTED_FRAUD,
     "limit_exceeded": DeclineReason.LIMIT_EXCEEDED,
+    "card_velocity_exceeded": DeclineReason.LIMIT_EXCEEDED,
+    "withdrawal_count_limit_exceeded": DeclineReason.LIMIT_EXCEEDED,
     "do_not_honor": DeclineReason.DECLINED_BY_ISSUER,
+    "card_declined": DeclineReason.DECLINED_BY_ISSUER,
+    "generic_decline": DeclineReason.DECLINED_BY_ISSUER,
+    "call_issuer": DeclineReason.DECLINED_BY_ISSUER,
+    "card_not_supported": DeclineReason.DECLINED_BY_ISSUER,
+    "transaction_not_allowed": DeclineReason.DECLINED_BY_ISSUER,
     "not_received": DeclineReason.NOT_RECEIVED,
     "not_refundable": DeclineReason.NOT_REFUNDABLE,
     "refund_not_possible": DeclineReason.NOT_REFUNDABLE,
@@ -107,11 +122,36 @@ class RefundFact(Struct, frozen=True, tag=True):
     outcome: RefundOutcome
 
 
+class DisputeStatus(StrEnum):
+    """How a dispute stands: money may be taken from us, it stays with us, it is lost."""
+
+    OPENED = "OPENED"
+    WON = "WON"
+    LOST = "LOST"
+
+
+class DisputeFact(Struct, frozen=True, tag=True):
+    """What a message says about a payment that its payer disputes at their bank.
+
+    ``payment`` is None where the gateway names the payment by its own reference only, that of Captured. ``reason`` is the gateway's word.
+    """
+
+    payment: PaymentId | None
+    payment_reference: str
+    dispute_id: str
+    amount: Amount
+    status: DisputeStatus
+    reason: str
+
+
+Fact = PaymentFact | RefundFact | DisputeFact
+
+
 class WebhookFact(Struct, frozen=True):
     """One message: its id at the gateway, and what it says. A message about something that is not ours says nothing."""
 
     event_id: str
-    facts: tuple[PaymentFact | RefundFact, ...] = ()
+    facts: tuple[Fact, ...] = ()
 
 
 class SettledKind(StrEnum):

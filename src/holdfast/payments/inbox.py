@@ -12,7 +12,7 @@ from holdfast.common.wire import restored, stored
 from holdfast.database import Database, retried
 from holdfast.payments import repository
 from holdfast.payments.errors import GatewayUnknown
-from holdfast.payments.gateway import Gateways, PaymentFact, RefundFact, WebhookFact
+from holdfast.payments.gateway import DisputeFact, Fact, Gateways, PaymentFact, RefundFact, WebhookFact
 from holdfast.payments.models import WebhookId
 from holdfast.payments.outcomes import Outcomes
 from holdfast.payments.refunds import Refunds
@@ -26,7 +26,7 @@ FORGOTTEN_AT_ONCE_MAX = 1_000
 
 log = structlog.get_logger()
 
-Facts = tuple[PaymentFact | RefundFact, ...]
+Facts = tuple[Fact, ...]
 
 
 class Inbox:
@@ -70,11 +70,7 @@ class Inbox:
     async def _try(self, webhook_id: WebhookId, facts: str) -> None:
         try:
             for fact in _read(facts):
-                await (
-                    self._outcomes.apply(fact.payment, fact.outcome)
-                    if isinstance(fact, PaymentFact)
-                    else self._refunds.apply(fact.refund, fact.outcome)
-                )
+                await self._apply(fact)
             async with self._database.transaction() as tx:
                 await repository.webhook_applied(tx, webhook_id)
         except repository.DATABASE_AWAY as error:
@@ -83,8 +79,17 @@ class Inbox:
             # One message that trips us must not keep its neighbours waiting.
             log.exception("webhook_failed", webhook_id=str(webhook_id))
 
+    async def _apply(self, fact: Fact) -> None:
+        match fact:
+            case PaymentFact():
+                await self._outcomes.apply(fact.payment, fact.outcome)
+            case RefundFact():
+                await self._refunds.apply(fact.refund, fact.outcome)
+            case DisputeFact():
+                log.warning("payment_disputed", reference=fact.payment_reference, dispute_id=fact.dispute_id, status=fact.status.value)
 
-def _written(facts: Sequence[PaymentFact | RefundFact]) -> str:
+
+def _written(facts: Sequence[Fact]) -> str:
     return stored(facts).decode()
 
 
