@@ -87,11 +87,11 @@ amounts = st.integers(min_value=-(10**12), max_value=10**12)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(st.sampled_from([SANDBOX, FEES, REFUNDS_DUE]), amounts, st.sampled_from(["EGP", "JPY", "KWD"])), max_size=6))
-async def test_whatever_is_posted_sums_to_zero(database: Database, moves: list[tuple[Account, int, str]]) -> None:
+@given(st.lists(st.tuples(st.sampled_from([SANDBOX, FEES, REFUNDS_DUE]), amounts), max_size=6), st.sampled_from(["EGP", "JPY", "KWD"]))
+async def test_whatever_is_posted_sums_to_zero(database: Database, moves: list[tuple[Account, int]], currency: str) -> None:
     entries = tuple(
         entry
-        for account, minor, currency in moves
+        for account, minor in moves
         for entry in (Entry(account, Amount(currency, minor)), Entry(Account(AccountKind.BANK), Amount(currency, -minor)))
     )
     async with database.transaction() as tx:
