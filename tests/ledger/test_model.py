@@ -83,7 +83,9 @@ class Model:
         if "XAU" in sums:
             return UnknownCurrency
         rate = transaction.exchange
-        if len(sums) > 1 and (rate is None or bridged != {rate.given.currency: rate.given.minor, rate.received.currency: -rate.received.minor}):
+        if len(sums) > 1 and (
+            rate is None or bridged != {rate.given.currency: rate.given.minor, rate.received.currency: -rate.received.minor}
+        ):
             return NoExchange
         return None
 
@@ -190,7 +192,7 @@ def made(step: Post, id_: UUID, present: datetime) -> Transaction:
     currency = "XAU" if step.fault == "UnknownCurrency" else "EGP"
     amount = Amount(currency, step.minor)
     at = present - timedelta(hours=step.hours_ago)
-    entries = (Entry(ACCOUNTS[step.source], -amount), Entry(ACCOUNTS[step.to], amount))
+    entries: tuple[Entry, ...] = (Entry(ACCOUNTS[step.source], -amount), Entry(ACCOUNTS[step.to], amount))
     dollars = Amount("USD", step.minor * 2)
     match step.fault:
         case "Unbalanced":

@@ -17,6 +17,7 @@ from holdfast.ledger.repository import SQL
 
 ENTRIES, ENTRIES_SLOW = 200_000, 1_000_000
 TAIL = 50
+HOT = {"kind": "GATEWAY", "owner": "hot"}
 
 # All in one partition, for ids of no month go there. One hot account has half of all entries; 20,000 wallets have the others, so that the average account is small.
 _FILL = """
@@ -30,7 +31,8 @@ _FILL = """
 """
 _TAIL = """
     INSERT INTO ledger_entries (id, transaction_id, purpose, account_id, amount, currency, posted_at)
-    SELECT overlay(md5('new' || n) PLACING 'ff' FROM 1)::uuid, md5('new' || n)::uuid, 'CAPTURE', md5('hot')::uuid, -100, 'EGP', now() FROM generate_series(1, {tail}) n;
+    SELECT overlay(md5('new' || n) PLACING 'ff' FROM 1)::uuid, md5('new' || n)::uuid, 'CAPTURE', md5('hot')::uuid, -100, 'EGP', now()
+      FROM generate_series(1, {tail}) n;
 """
 
 
@@ -78,7 +80,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize("generic", [True, False])
 def test_a_balance_reads_the_tail_alone(cluster: Cluster, name: str, generic: bool) -> None:
-    looked_at, ways = rows_read(cluster.postgres.url("holdfast_app", name), SQL.balances, {"kind": "GATEWAY", "owner": "hot"}, generic=generic)
+    looked_at, ways = rows_read(cluster.postgres.url("holdfast_app", name), SQL.balances, HOT, generic=generic)
     assert looked_at == TAIL
     assert "Seq Scan" not in ways
 
@@ -90,7 +92,7 @@ def test_without_rolling_up_it_reads_everything(cluster: Cluster, name: str, ent
         (place,) = owner.execute("SELECT (epoch, xid::text) FROM ledger_roll_up").fetchall()
         owner.execute("UPDATE ledger_roll_up SET epoch = -1, xid = '0'")
     try:
-        looked_at, _ = rows_read(url, SQL.balances, {"kind": "GATEWAY", "owner": "hot"}, generic=generic)
+        looked_at, _ = rows_read(url, SQL.balances, HOT, generic=generic)
         assert looked_at == entries + TAIL
     finally:
         with psycopg.connect(url) as owner:
@@ -108,7 +110,7 @@ async def test_a_balance_of_the_past_reads_the_entries_of_its_day(cluster: Clust
                 starts_at = midnight - timedelta(days=ago)
                 values = {"day": starts_at.date(), "zone": "UTC", "starts_at": starts_at, "ends_at": starts_at + timedelta(days=1)}
                 owner.execute(SQL.seal_day.text, values)
-        asked = {"kind": "GATEWAY", "owner": "hot", "at": midnight - timedelta(days=9, hours=12)}
+        asked = {**HOT, "at": midnight - timedelta(days=9, hours=12)}
         looked_at, ways = rows_read(app, SQL.balances_at, asked, generic=True)
         of_half_a_day = entries / 2 / 19 / 2
         assert 0.8 * of_half_a_day < looked_at < 1.2 * of_half_a_day

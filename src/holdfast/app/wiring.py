@@ -31,6 +31,7 @@ from holdfast.drivers import module as drivers_module
 from holdfast.events import Consumer, Follower
 from holdfast.inventory import POOL_WAIT_MS, Inventory
 from holdfast.jobs import Job
+from holdfast.ledger import module as ledger_module
 from holdfast.limits import Limits
 from holdfast.notifications import module as notifications_module
 from holdfast.notifications.channels.sms import AppriseSender
@@ -107,6 +108,7 @@ def build_program(settings: Settings) -> Program:
         accepts_test_phones=settings.accepts_test_phones,
     )
 
+    ledger = ledger_module.build(database, zone=settings.business_zone)
     inventory = Inventory()
     payables = Payables()
     payments = payments_module.build(sales, payables, _gateways(settings), return_url=settings.payment_return_url or None)
@@ -172,6 +174,7 @@ def build_program(settings: Settings) -> Program:
             auth.router,
             users.router,
             audit.router,
+            ledger.router,
             payments.router,
             wallets.router,
             stations.router,
@@ -192,7 +195,7 @@ def build_program(settings: Settings) -> Program:
         sockets=realtime.app,
         consumers=[notifications.consumer],
         followers=[stations.follower, routes.follower, sessions.follower, bookings.calling_off, bookings.show_holds],
-        loops=[bookings.expiry.run, payments.reconciler.run, waiting.run],
+        loops=[bookings.expiry.run, payments.reconciler.run, waiting.run, ledger.roll_up.run, ledger.days.run],
         jobs=[*auth.jobs, *payments.jobs],
         gateways=payments.gateways,
         close=close,

@@ -7,6 +7,7 @@ from msgspec import Raw, Struct
 
 from holdfast.common.currencies import DIGITS
 
+
 def currency_digits(currency: str) -> int:
     """How many digits the minor unit of a currency has: 2 for EGP, 0 for JPY, 3 for KWD."""
     return DIGITS.get(currency, 2)

@@ -81,7 +81,7 @@ class Days:
     @retried
     async def _seal(self, announced: BusinessDay) -> bool:
         async with self._database.transaction() as tx:
-            await tx.run(SQL.have_long)
+            await tx.run(SQL.take_long)
             # Asked again: an entry of an earlier day may have been committed while we waited.
             day = await tx.first(SQL.next_day, BusinessDay, zone=self._zone, grace=CLOSING_GRACE)
             if day is None or day.ends_at > announced.ends_at:

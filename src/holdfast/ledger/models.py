@@ -6,6 +6,7 @@ by what came in through them, and those of people above zero by what they are ow
 
 from datetime import date, datetime
 from enum import StrEnum
+from itertools import accumulate
 from typing import Self
 from uuid import UUID
 
@@ -391,3 +392,73 @@ class BusinessDay(Struct, frozen=True):
     starts_at: datetime
     ends_at: datetime
     is_over: bool
+
+
+class LedgerAccount(Struct, frozen=True):
+    """An account as read."""
+
+    id: AccountId
+    kind: AccountKind
+    owner: str
+    currency: str
+    created_at: datetime
+
+    @property
+    def account(self) -> Account:
+        return Account(self.kind, self.owner)
+
+
+class StandingAccount(LedgerAccount, frozen=True):
+    """An account with what it has."""
+
+    balance: int
+
+
+class TrialRow(Struct, frozen=True):
+    """What the accounts of one kind had together, in one currency."""
+
+    kind: AccountKind
+    currency: str
+    accounts: int
+    balance: int
+
+
+class TrialBalance(Struct, frozen=True):
+    """All accounts when the instant ``at`` began. Each currency sums to zero, or money appeared or vanished."""
+
+    at: datetime
+    rows: tuple[TrialRow, ...]
+
+    @property
+    def totals(self) -> dict[str, int]:
+        sums: dict[str, int] = {}
+        for row in self.rows:
+            sums[row.currency] = sums.get(row.currency, 0) + row.balance
+        return sums
+
+
+class Period(Struct, frozen=True):
+    """From the first day to before the last, and the instants at which those days begin."""
+
+    first_day: date
+    last_day: date
+    starts_at: datetime
+    ends_at: datetime
+
+
+class Statement(Struct, frozen=True):
+    """What an account had, received and gave over a period."""
+
+    account: LedgerAccount
+    period: Period
+    opening: int
+    entries: tuple[PostedEntry, ...]
+
+    @property
+    def balances(self) -> list[int]:
+        """What the account had after each entry."""
+        return list(accumulate((entry.amount for entry in self.entries), initial=self.opening))[1:]
+
+    @property
+    def closing(self) -> int:
+        return self.opening + sum(entry.amount for entry in self.entries)

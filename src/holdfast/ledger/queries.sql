@@ -206,7 +206,7 @@ WITH horizon AS MATERIALIZED (
 )
 SELECT count(*) FROM next;
 
--- name: have_long
+-- name: take_long
 -- For the rest of the transaction, a statement may take as long as a transaction: a day with a million entries is added up in one.
 SET LOCAL statement_timeout = '9s';
 
@@ -315,6 +315,13 @@ SELECT a.kind, a.currency, count(*) AS accounts,
  WHERE a.created_at < :at OR m.account_id IS NOT NULL
  GROUP BY a.kind, a.currency
  ORDER BY a.currency, a.kind;
+
+-- name: period
+-- The days asked for, or the last :days days with today, and the instants at which they begin in :zone.
+SELECT first_day, last_day, first_day::timestamp AT TIME ZONE :zone AS starts_at, last_day::timestamp AT TIME ZONE :zone AS ends_at
+  FROM (SELECT coalesce(:first_day::date, coalesce(:last_day::date, today + 1) - :days::integer) AS first_day,
+               coalesce(:last_day::date, greatest(today + 1, :first_day::date + 1)) AS last_day
+          FROM (SELECT (business_now() AT TIME ZONE :zone)::date AS today) AS now) AS days;
 
 -- name: entries_between
 -- What one account received and gave from an instant to before another, in the order of time.

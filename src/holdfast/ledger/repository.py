@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from msgspec import Struct
@@ -19,15 +19,20 @@ from holdfast.ledger.models import (
     Entry,
     EntryId,
     GuardedBalanceTable,
+    LedgerAccount,
     NoExchange,
     Overdrawn,
     PendingEnd,
     PendingEnded,
     PendingOutcome,
     PendingUnknown,
+    Period,
     PostedEntry,
     Purpose,
+    StandingAccount,
     Transaction,
+    TrialBalance,
+    TrialRow,
     Unbalanced,
     UnknownCurrency,
 )
@@ -118,9 +123,7 @@ async def end_pending(tx: Tx, ends: Sequence[PendingEnd]) -> None:
         if found is not end.outcome:
             raise PendingEnded(f"{end.purpose} of {end.id} was {found} before")
     now = {(row.id, row.purpose) for row in ended if row.outcome is PendingOutcome.POSTED}
-    await post(
-        tx, [Transaction(e.id, e.purpose, e.at, tuple(entries[e.id, e.purpose])) for e in ends if (e.id, e.purpose) in now]
-    )
+    await post(tx, [Transaction(e.id, e.purpose, e.at, tuple(entries[e.id, e.purpose])) for e in ends if (e.id, e.purpose) in now])
 
 
 async def _write(tx: Tx, statement: Query, transactions: Sequence[Transaction]) -> int:
@@ -225,4 +228,42 @@ async def entries_of(tx: Tx, account: Account, currency: str, before: EntryId | 
     """What an account received and gave in a currency, newest first, after the entry ``before``."""
     return await tx.all(
         SQL.entries_of, PostedEntry, kind=account.kind.value, owner=account.owner, currency=currency, before=before, limit=limit
+    )
+
+
+async def one_snapshot(tx: Tx) -> None:
+    await tx.run(SQL.one_snapshot)
+
+
+async def take_long(tx: Tx) -> None:
+    await tx.run(SQL.take_long)
+
+
+async def account(tx: Tx, account_id: AccountId) -> LedgerAccount | None:
+    return await tx.first(SQL.account, LedgerAccount, id=account_id)
+
+
+async def accounts(
+    tx: Tx, after: AccountId | None, limit: int, *, kind: AccountKind | None = None, owner: str | None = None
+) -> list[StandingAccount]:
+    return await tx.all(SQL.accounts, StandingAccount, after=after, limit=limit, kind=kind.value if kind else None, owner=owner)
+
+
+async def trial_balance(tx: Tx, at: datetime | None) -> TrialBalance:
+    """All accounts by kind and currency, when the instant ``at`` began, by default now."""
+    at = at or await tx.value(SQL.now)
+    assert at is not None
+    return TrialBalance(at, tuple(await tx.all(SQL.trial_balance, TrialRow, at=at)))
+
+
+async def period(tx: Tx, first_day: date | None, last_day: date | None, *, days: int, zone: str) -> Period:
+    found = await tx.first(SQL.period, Period, first_day=first_day, last_day=last_day, days=days, zone=zone)
+    assert found is not None
+    return found
+
+
+async def entries_between(tx: Tx, account_id: AccountId, span: Period, limit: int) -> list[PostedEntry]:
+    """What an account received and gave in a period, in the order of time."""
+    return await tx.all(
+        SQL.entries_between, PostedEntry, account_id=account_id, starts_at=span.starts_at, ends_at=span.ends_at, limit=limit
     )

@@ -41,7 +41,7 @@ class RollUp:
     async def roll_up_some(self, limit: int = ROLL_UP_BATCH) -> int:
         """Add the next entries up; returns how many. Sums and place commit together, so none counts twice if it is killed."""
         async with self._database.transaction() as tx:
-            await tx.run(SQL.have_long)
+            await tx.run(SQL.take_long)
             place = await tx.first(SQL.lock_roll_up, RolledUpTo)
             if place is None:
                 return 0
