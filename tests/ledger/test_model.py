@@ -83,11 +83,8 @@ class Model:
         if "XAU" in sums:
             return UnknownCurrency
         rate = transaction.exchange
-        if len(sums) > 1 and (
-            rate is None or bridged != {rate.given.currency: rate.given.minor, rate.received.currency: -rate.received.minor}
-        ):
-            return NoExchange
-        return None
+        at_rate = {rate.given.currency: rate.given.minor, rate.received.currency: -rate.received.minor} if rate else None
+        return NoExchange if len(sums) > 1 and bridged != at_rate else None
 
     def overdraws(self, transaction: Transaction) -> bool:
         moved = Counter[tuple[Account, str]]()

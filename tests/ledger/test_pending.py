@@ -3,7 +3,7 @@
 from uuid import uuid4
 
 import pytest
-from tests.ledger.books import SANDBOX, now, posted, transfer
+from tests.ledger.books import SANDBOX, now, posted, rolled_up, transfer
 
 from holdfast.common.actor import UserId
 from holdfast.common.money import Amount, egp
@@ -27,7 +27,6 @@ from holdfast.ledger import (
     guarded_balances,
     open_pending,
 )
-from holdfast.ledger.roll_up import RollUp
 
 
 async def standing(database: Database, account: Account) -> tuple[int, int]:
@@ -59,11 +58,10 @@ async def wallet(database: Database) -> Account:
 async def test_what_is_pending_is_not_available_and_counts_in_no_balance(
     database: Database, wallet: Account, outcome: PendingOutcome, left: int, rolls_up: bool
 ) -> None:
-    roll_up = RollUp(database)
     payout = transfer(wallet, FEES, egp(20), await now(database), purpose=Purpose.PAYOUT_PAID)
     assert [await opened(database, payout) for _ in range(2)] == [2, 0]
     if rolls_up:
-        assert await roll_up.roll_up_some() == 4
+        await rolled_up(database, 4)
     assert await standing(database, wallet) == (5_000, 3_000)
     # What is still to come is not there yet.
     assert await standing(database, FEES) == (0, 0)
@@ -73,7 +71,7 @@ async def test_what_is_pending_is_not_available_and_counts_in_no_balance(
         await ended(database, payout, outcome)
     assert await standing(database, wallet) == (left, left)
     if rolls_up:
-        await roll_up.roll_up_some()
+        await rolled_up(database, 4 if outcome is PendingOutcome.POSTED else 2)
     assert await standing(database, wallet) == (left, left)
     assert await standing(database, FEES) == (5_000 - left, 5_000 - left)
 

@@ -19,13 +19,14 @@ ENTRIES, ENTRIES_SLOW = 200_000, 1_000_000
 TAIL = 50
 HOT = {"kind": "GATEWAY", "owner": "hot"}
 
-# All in one partition, for ids of no month go there. One hot account has half of all entries; 20,000 wallets have the others, so that the average account is small.
+# All in one partition, for ids of no month go there. One hot account has half of all entries; 20,000 others have the rest, so that the
+# average account is small.
 _FILL = """
     INSERT INTO ledger_accounts (id, kind, owner, currency) SELECT md5('hot')::uuid, 'GATEWAY', 'hot', 'EGP'
      UNION ALL SELECT md5('account' || n)::uuid, 'PAYEE', n::text, 'EGP' FROM generate_series(0, 19999) n;
     INSERT INTO ledger_entries (id, transaction_id, purpose, account_id, amount, currency, posted_at)
-    SELECT overlay(md5(n || ' ' || side.amount) PLACING 'ff' FROM 1)::uuid, md5('transaction' || n)::uuid, 'CAPTURE', side.account, side.amount, 'EGP',
-           now() - interval '20 days' + n * interval '19 days' / {transactions}
+    SELECT overlay(md5(n || ' ' || side.amount) PLACING 'ff' FROM 1)::uuid, md5('transaction' || n)::uuid, 'CAPTURE', side.account,
+           side.amount, 'EGP', now() - interval '20 days' + n * interval '19 days' / {transactions}
       FROM generate_series(1, {transactions}) n,
            LATERAL (VALUES (md5('hot')::uuid, -100), (md5('account' || n % 20000)::uuid, 100)) AS side (account, amount);
 """

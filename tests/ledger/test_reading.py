@@ -92,7 +92,8 @@ async def test_a_crooked_ledger_shows(service: LedgerService, owner: Database) -
 async def test_accounts_are_listed_with_what_they_have(service: LedgerService, database: Database, rolls_up: bool) -> None:
     if rolls_up:
         await RollUp(database).roll_up_some()
-    listed, cursor = [], None
+    listed: list[StandingAccount] = []
+    cursor = None
     while True:
         page = await service.list_accounts(ADMIN, PageRequest(2, cursor))
         listed += page.rows

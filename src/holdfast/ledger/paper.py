@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from fpdf import FPDF
-from fpdf.enums import Align, TextDirection, XPos, YPos
+from fpdf.enums import Align, TextDirection
 from msgspec import Struct
 
-from holdfast.common.language import Language
+from holdfast.common.language import Language, language_of
 from holdfast.common.money import major_text
 from holdfast.ledger.dto import shown_owner
 from holdfast.ledger.models import AccountKind, Purpose, Statement
@@ -22,6 +23,7 @@ _BODY_PT, _TITLE_PT = 9.0, 17.0
 # The width of an A4 page without its margins of 10 mm: when, what, which, received, given, balance.
 _WIDTHS_MM: Sequence[float] = (30, 38, 62, 20, 20, 20)
 _NUMBERS_FROM = 3
+_GAP_MM = 3.0
 
 
 class Words(Struct, frozen=True):
@@ -137,22 +139,21 @@ class _Paper(FPDF):
         self._start = Align.R if self._is_from_right else Align.L
         for style, name in (("", "Amiri-Regular.ttf"), ("B", "Amiri-Bold.ttf")):
             self.add_font(_FONT, style, str(files("fontpkg_amiri").joinpath("files", name)))
-        self.set_text_shaping(use_shaping_engine=True, direction=TextDirection.RTL if self._is_from_right else TextDirection.LTR)
         self.add_page()
 
     def footer(self) -> None:
         self.set_y(-15)
         self.set_font(_FONT, "", _BODY_PT)
-        self.cell(0, _LINE_MM, f"{self.words.page} {self.page_no()}", align=Align.C)
+        self._put(0, f"{self.words.page} {self.page_no()}", align=Align.C)
 
     def head(self, statement: Statement) -> None:
         words, account = self.words, statement.account
         self.set_font(_FONT, "B", _TITLE_PT)
-        self._say(words.title, 2 * _LINE_MM)
+        self._say(words.title, "", 2 * _LINE_MM)
         self.set_font(_FONT, "", _BODY_PT)
-        self._say(f"{words.account}: {words.kinds[account.kind]} {shown_owner(account)}")
-        self._say(f"{words.days}: {statement.period.first_day} – {statement.period.last_day}")
-        self._say(f"{words.currency}: {account.currency}")
+        self._say(f"{words.account}: {words.kinds[account.kind]}", shown_owner(account))
+        self._say(f"{words.days}:", f"{statement.period.first_day} – {statement.period.last_day}")
+        self._say(f"{words.currency}:", account.currency)
         self.ln(_LINE_MM / 2)
 
     def body(self, statement: Statement, zone: ZoneInfo) -> None:
@@ -176,14 +177,26 @@ class _Paper(FPDF):
             )
         self._row(("", words.closing, "", "", "", major_text(statement.closing, currency)), style="B")
 
-    def _say(self, text: str, height: float = _LINE_MM) -> None:
-        self.cell(0, height, text, align=self._start, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+    def _say(self, label: str, value: str, height: float = _LINE_MM) -> None:
+        """A label and what it is the label of, each in its own direction."""
+        width = self.get_string_width(label) + _GAP_MM
+        cells = [(width, label), (self.epw - width, value)]
+        for each, text in reversed(cells) if self._is_from_right else cells:
+            self._put(each, text, align=self._start, height=height)
+        self.ln(height)
 
     def _row(self, cells: Sequence[str], *, style: str = "", is_filled: bool = False) -> None:
         self.set_font(_FONT, style, _BODY_PT)
         self.set_fill_color(235)
         columns = list(enumerate(zip(cells, _WIDTHS_MM, strict=True)))
         for place, (text, width) in reversed(columns) if self._is_from_right else columns:
-            align = Align.R if place >= _NUMBERS_FROM else self._start
-            self.cell(width, _LINE_MM, text, border="B", align=align, fill=is_filled)
+            self._put(width, text, align=Align.R if place >= _NUMBERS_FROM else self._start, border="B", is_filled=is_filled)
         self.ln(_LINE_MM)
+
+    def _put(
+        self, width: float, text: str, *, align: Align, height: float = _LINE_MM, border: Literal["B", 0] = 0, is_filled: bool = False
+    ) -> None:
+        # Dates, ids and numbers below zero run from left to right on an Arabic page too: turned round, they would be others.
+        direction = TextDirection.RTL if language_of(text) is Language.AR else TextDirection.LTR
+        self.set_text_shaping(use_shaping_engine=True, direction=direction)
+        self.cell(width, height, text, border=border, align=align, fill=is_filled)

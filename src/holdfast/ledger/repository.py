@@ -264,6 +264,5 @@ async def period(tx: Tx, first_day: date | None, last_day: date | None, *, days:
 
 async def entries_between(tx: Tx, account_id: AccountId, span: Period, limit: int) -> list[PostedEntry]:
     """What an account received and gave in a period, in the order of time."""
-    return await tx.all(
-        SQL.entries_between, PostedEntry, account_id=account_id, starts_at=span.starts_at, ends_at=span.ends_at, limit=limit
-    )
+    days = {"starts_at": span.starts_at, "ends_at": span.ends_at}
+    return await tx.all(SQL.entries_between, PostedEntry, account_id=account_id, limit=limit, **days)

@@ -26,17 +26,8 @@ def as_csv(statement: Statement) -> bytes:
     for entry, balance in zip(statement.entries, statement.balances, strict=True):
         received = amount(entry.amount) if entry.amount > 0 else ""
         given = amount(-entry.amount) if entry.amount < 0 else ""
-        row = (
-            entry.posted_at.isoformat(),
-            *whose,
-            entry.purpose.value,
-            str(entry.transaction_id),
-            received,
-            given,
-            amount(balance),
-            currency,
-        )
-        table.writerow(row)
+        what = (entry.purpose.value, str(entry.transaction_id))
+        table.writerow((entry.posted_at.isoformat(), *whose, *what, received, given, amount(balance), currency))
     table.writerow((period.ends_at.isoformat(), *whose, "CLOSING", "", "", "", amount(statement.closing), currency))
     return written.getvalue().encode("utf-8-sig")
 
