@@ -59,6 +59,7 @@ _BY_NAME: Final[Mapping[str, object]] = {
     "number": 1000,
     "netAmount": 420.00,
     "nextCursor": "wHRUqrVhWyIyIl0",
+    "owner": "sandbox",
     "paidOut": 420.00,
     "payments": 15,
     "perSecond": 20.0,
