@@ -106,7 +106,7 @@ class TrialBalanceView(Struct, frozen=True, rename="camel"):
         )
 
 
-class StatementLineView(Struct, frozen=True, rename="camel"):
+class StatementEntryView(Struct, frozen=True, rename="camel"):
     """An entry, and what the account had after it."""
 
     id: str
@@ -126,7 +126,7 @@ class StatementView(Struct, frozen=True, rename="camel"):
     currency: str
     opening: JsonAmount
     closing: JsonAmount
-    lines: list[StatementLineView]
+    lines: list[StatementEntryView]
 
     @classmethod
     def of(cls, statement: Statement) -> Self:
@@ -143,7 +143,7 @@ class StatementView(Struct, frozen=True, rename="camel"):
             opening=amount(statement.opening),
             closing=amount(statement.closing),
             lines=[
-                StatementLineView(str(e.id), e.transaction_id, e.purpose, amount(e.amount), amount(balance), e.posted_at)
+                StatementEntryView(str(e.id), e.transaction_id, e.purpose, amount(e.amount), amount(balance), e.posted_at)
                 for e, balance in zip(statement.entries, statement.balances, strict=True)
             ],
         )
