@@ -291,7 +291,11 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+# Those that are found within a few examples; the others with --slow.
+QUICK = ("the tail is forgotten", "the tail counts twice")
+
+
+@pytest.mark.parametrize("fault", [pytest.param(fault, marks=() if fault in QUICK else pytest.mark.slow) for fault in FAULTS])
 async def test_the_model_notices_faults(cluster: Cluster, owner_url: str, fault: str) -> None:
     @settings(
         max_examples=200,
