@@ -95,7 +95,10 @@ CONTROLS: dict[str, Callable[[], Control]] = {
     "users.without_holding_still": lambda: Control(edits=[(users.SQL.share, "FOR SHARE", "")]),
     # A wallet that had enough a moment ago is taken for one that has enough.
     "ledger.without_guard": lambda: Control(
-        ddl=["ALTER TABLE ledger_guarded_balances DROP CONSTRAINT ledger_guarded_balances_not_below_zero"]
+        ddl=[
+            "ALTER TABLE ledger_guarded_balances DROP CONSTRAINT ledger_guarded_balances_not_below_zero",
+            "ALTER TABLE ledger_guarded_balances DROP CONSTRAINT ledger_guarded_balances_pending",
+        ]
     ),
     # Two who join at once read the same last number.
     "waiting.without_counter_lock": lambda: Control(

@@ -31,11 +31,19 @@ DEED = (
 LINE = "(SELECT min(owner_id::text)::uuid FROM waiting_rooms)"
 LAST = f"(SELECT last_number FROM waiting_counters WHERE owner_id = {LINE})"
 NOBODY = "'00000000-0000-7000-8000-000000000001'"
+ENTRY = "(SELECT min(id::text)::uuid FROM ledger_entries WHERE purpose = 'CAPTURE')"
+OPEN = "(SELECT id, purpose FROM ledger_pending_transactions WHERE id NOT IN (SELECT id FROM ledger_pending_ends)) AS open"
 
 
 def without(table: str, *constraints: str) -> str:
     """Takes constraints away, and asks at once whether they were there."""
     return "; ".join(f"ALTER TABLE {table} DROP CONSTRAINT {table}_{constraint}" for constraint in constraints)
+
+
+WALLET = f"INSERT INTO ledger_accounts (id, kind, owner, currency) VALUES ({NOBODY}, 'WALLET', 'x', 'EGP')"
+
+# What else knows an entry that was changed, removed or added.
+BOOKS = ("i3_rolled_up", "i3_days", "i3_day_balances")
 
 
 @dataclass(frozen=True)
@@ -84,12 +92,12 @@ DAMAGES = [
     Damage(
         "i3_transactions",
         "UPDATE ledger_entries SET amount = amount + 1 WHERE id = (SELECT min(id::text)::uuid FROM ledger_entries WHERE amount > 0)",
-        follows=("i3_balances",),
+        follows=("i3_balances", *BOOKS),
     ),
     Damage(
         "i3_transactions",
         "DELETE FROM ledger_entries WHERE transaction_id = (SELECT min(id::text)::uuid FROM ledger_transactions)",
-        follows=("i3_balances",),
+        follows=("i3_balances", *BOOKS),
     ),
     Damage(
         "i3_transactions",
@@ -103,14 +111,49 @@ DAMAGES = [
         "i3_posted",
         "DELETE FROM ledger_transactions WHERE id = (SELECT id FROM driver_payouts WHERE status = 'PAID' LIMIT 1);"
         "DELETE FROM ledger_entries WHERE transaction_id NOT IN (SELECT id FROM ledger_transactions)",
-        follows=("i3_balances",),
+        follows=("i3_balances", "i3_pending", *BOOKS),
     ),
     Damage(
         "i3_balances",
         "UPDATE ledger_entries SET account_id = (SELECT max(id::text)::uuid FROM ledger_accounts WHERE kind = 'PAYEE')"
         " WHERE id = (SELECT min(e.id::text)::uuid FROM ledger_entries e JOIN ledger_accounts a ON a.id = e.account_id AND a.kind = 'PAYEE'"
         " JOIN driver_sessions s ON s.driver_id::text = a.owner AND s.status = 'ACTIVE' WHERE e.purpose = 'CAPTURE')",
+        follows=BOOKS,
     ),
+    Damage(
+        "i3_exchanges",
+        "UPDATE ledger_transactions SET currencies = 2, exchanged = 1 WHERE id = (SELECT min(id::text)::uuid FROM ledger_transactions)",
+    ),
+    Damage("i3_guarded", f"{WALLET}; INSERT INTO ledger_guarded_balances VALUES ({NOBODY}, 5)"),
+    Damage("i3_guarded", WALLET),
+    Damage("i3_pending", "DELETE FROM ledger_pending_ends"),
+    Damage("i3_pending", f"INSERT INTO ledger_pending_ends SELECT id, purpose, 'VOIDED', now() FROM {OPEN}"),
+    Damage("i3_pending", f"UPDATE ledger_pending_transactions SET received = 1, given = 1 WHERE id = (SELECT id FROM {OPEN})"),
+    Damage("i3_pending", "DELETE FROM ledger_pending_transactions"),
+    Damage(
+        "i3_pending",
+        f"{WALLET}; INSERT INTO ledger_guarded_balances VALUES ({NOBODY}, 0);"
+        f"{without('ledger_guarded_balances', 'pending')}; UPDATE ledger_guarded_balances SET pending = 5",
+    ),
+    Damage("i3_rolled_up", "UPDATE ledger_balances SET balance = balance + 1 WHERE balance > 0"),
+    Damage("i3_rolled_up", "UPDATE ledger_balances SET pending = pending - 1 WHERE pending > 0"),
+    Damage("i3_rolled_up", "DELETE FROM ledger_balances WHERE pending > 0"),
+    Damage("i3_days", f"UPDATE ledger_entries SET purpose = 'ADJUSTED' WHERE id = {ENTRY}", follows=("i3_transactions",)),
+    Damage("i3_days", f"UPDATE ledger_entries SET posted_at = posted_at + interval '1 second' WHERE id = {ENTRY}"),
+    Damage("i3_days", f"UPDATE ledger_entries SET xid = '0' WHERE id = {ENTRY.replace('min', 'max')}"),
+    Damage(
+        "i3_days",
+        "INSERT INTO ledger_entries (id, transaction_id, purpose, account_id, amount, currency, posted_at, xid)"
+        f" SELECT gen_random_uuid(), transaction_id, purpose, account_id, side, currency, posted_at, '9999999999999'"
+        f" FROM ledger_entries, (VALUES (1), (-1)) AS sides (side) WHERE id = {ENTRY}",
+        follows=("i3_transactions",),
+    ),
+    Damage("i3_days", "UPDATE ledger_days SET given = '{\"EGP\": 1}' WHERE day = (SELECT min(day) FROM ledger_days)"),
+    Damage("i3_days", "UPDATE ledger_days SET seal = sha256(seal) WHERE day = (SELECT max(day) FROM ledger_days)"),
+    Damage("i3_days", "DELETE FROM ledger_days WHERE day = (SELECT min(day) FROM ledger_days)", follows=("i3_day_balances",)),
+    Damage("i3_days", "DELETE FROM ledger_closings"),
+    Damage("i3_day_balances", "DELETE FROM ledger_days WHERE day = (SELECT max(day) FROM ledger_days)"),
+    Damage("i3_day_balances", "UPDATE ledger_day_balances SET balance = balance + 1 WHERE day = (SELECT min(day) FROM ledger_days)"),
     Damage(
         "i4_payments",
         f"{without('payments', 'refunded', 'refunded_in_full')}; UPDATE payments SET refunded_amount = refund_amount + 1 WHERE id = {KEPT}",
@@ -130,7 +173,7 @@ DAMAGES = [
     Damage(
         "i4_payees",
         "UPDATE ledger_entries SET amount = -amount WHERE account_id IN (SELECT id FROM ledger_accounts WHERE kind = 'FEES')",
-        follows=("i3_balances", "i3_transactions"),
+        follows=("i3_balances", "i3_transactions", *BOOKS),
     ),
     Damage(
         "i4_payouts",

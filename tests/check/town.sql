@@ -126,6 +126,18 @@ INSERT INTO events (id, name, subject_kind, subject_id, version, body)
 VALUES (pg_temp.nth(20, 1000000), 'PaymentInitiated', 'payment', pg_temp.nth(18, 1000000), 1, '{}'),
        (pg_temp.nth(20, 1000001), 'PaymentSucceeded', 'payment', pg_temp.nth(18, 1000000), 2, '{}');
 
+-- A payout that was approved is under way to its driver, and one that was paid was.
+CREATE TEMP TABLE under_way AS
+SELECT DISTINCT ON (status) id, status, net FROM p WHERE status <> 'PENDING' AND net > 0 ORDER BY status, id;
+INSERT INTO ledger_pending_transactions (id, purpose, currency, received, given, opened_at)
+SELECT id, 'PAYOUT_PAID', 'EGP', net, net, now() FROM under_way;
+INSERT INTO ledger_pending_entries (id, sign, transaction_id, purpose, account_id, amount)
+SELECT pg_temp.nth(CASE w.status WHEN 'PAID' THEN 17 ELSE 18 END, side.n), sign, w.id, 'PAYOUT_PAID', side.account, side.amount
+  FROM under_way w, LATERAL (VALUES (1, pg_temp.nth(11, 4), -w.net), (2, pg_temp.nth(11, 5), w.net)) AS side (n, account, amount),
+       (VALUES (1), (-1)) AS signs (sign)
+ WHERE sign = 1 OR w.status = 'PAID';
+INSERT INTO ledger_pending_ends (id, purpose, outcome, ended_at) SELECT id, 'PAYOUT_PAID', 'POSTED', now() FROM under_way WHERE status = 'PAID';
+
 INSERT INTO idempotency_keys (actor_id, key, fingerprint, result_id) SELECT customer, 'hold-' || n, '\x00', id FROM b;
 INSERT INTO idempotency_keys (actor_id, key, fingerprint, result_id, answer) SELECT customer, 'pay-' || n, '\x00', payment, '{}' FROM b WHERE kept IS NOT NULL;
 

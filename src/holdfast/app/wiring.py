@@ -31,6 +31,7 @@ from holdfast.drivers import module as drivers_module
 from holdfast.events import Consumer, Follower
 from holdfast.inventory import POOL_WAIT_MS, Inventory
 from holdfast.jobs import Job
+from holdfast.ledger import module as ledger_module
 from holdfast.limits import Limits
 from holdfast.notifications import module as notifications_module
 from holdfast.notifications.channels.sms import AppriseSender
@@ -108,6 +109,7 @@ def build_program(settings: Settings) -> Program:
         accepts_test_phones=settings.accepts_test_phones,
     )
 
+    ledger = ledger_module.build(database, zone=settings.business_zone)
     inventory = Inventory()
     payables = Payables()
     payments = payments_module.build(
@@ -180,6 +182,7 @@ def build_program(settings: Settings) -> Program:
             auth.router,
             users.router,
             audit.router,
+            ledger.router,
             payments.router,
             wallets.router,
             stations.router,
@@ -204,6 +207,8 @@ def build_program(settings: Settings) -> Program:
             bookings.expiry.run,
             payments.reconciler.run,
             waiting.run,
+            ledger.roll_up.run,
+            ledger.days.run,
             audit.sealer.run,
             *([audit.publisher.run] if audit.publisher else []),
         ],

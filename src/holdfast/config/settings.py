@@ -4,8 +4,9 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DEVELOPMENT_SECRET = "development-only-never-in-production"  # noqa: S105 - start is refused with it in production.
@@ -120,6 +121,12 @@ class Settings(BaseSettings):
         description="Accept code 000000 for +2010000xxxxx. Only while bound to loopback, never in production, never for an ADMIN.",
     )
 
+    business_zone: str = Field(
+        "Africa/Cairo",
+        alias="HOLDFAST_BUSINESS_ZONE",
+        description="IANA zone whose midnight a business day of the ledger begins at. A change counts from the next day that is closed.",
+    )
+
     hold_seconds: int = Field(
         300, alias="HOLDFAST_HOLD_SECONDS", ge=1, le=3600, description="How long a seat is held before payment, in seconds."
     )
@@ -222,6 +229,14 @@ class Settings(BaseSettings):
         present = [("HOLDFAST_TOKEN_KEY", self.token_key), ("HOLDFAST_VAULT_KEY", self.vault_key)]
         previous = [("HOLDFAST_TOKEN_KEY_PREVIOUS", self.token_key_previous), ("HOLDFAST_VAULT_KEY_PREVIOUS", self.vault_key_previous)]
         return [(name, key.get_secret_value()) for name, key in [*present, *previous] if key.get_secret_value() or (name, key) in present]
+
+    @field_validator("business_zone")
+    @classmethod
+    def _know_zone(cls, name: str) -> str:
+        try:
+            return ZoneInfo(name).key
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError("no zone of the IANA database, such as Africa/Cairo") from None
 
     @model_validator(mode="after")
     def _safe_in_production(self) -> Self:

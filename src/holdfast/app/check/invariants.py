@@ -24,7 +24,19 @@ DECIDED_WITHIN = timedelta(minutes=10)
 OVERDUE_MAX = timedelta(minutes=2)
 SETTLED_GRACE = timedelta(minutes=1)
 
-APPEND_ONLY = ("events", "audit_logs", "ledger_transactions", "ledger_entries", "audit_seals")
+APPEND_ONLY = (
+    "events",
+    "audit_logs",
+    "audit_seals",
+    "ledger_transactions",
+    "ledger_entries",
+    "ledger_pending_transactions",
+    "ledger_pending_entries",
+    "ledger_pending_ends",
+    "ledger_closings",
+    "ledger_days",
+    "ledger_day_balances",
+)
 
 BOOKING_EVENTS = {
     "BookingHeld": BookingState.PENDING,

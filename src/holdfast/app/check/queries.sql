@@ -91,6 +91,83 @@ SELECT a.id AS account_id, a.kind, a.owner, a.currency, g.balance, coalesce(e.ba
   LEFT JOIN (SELECT account_id, sum(amount) AS balance FROM ledger_entries GROUP BY account_id) AS e ON e.account_id = g.account_id
  WHERE a.id IS NULL OR g.balance IS DISTINCT FROM coalesce(e.balance, 0);
 
+-- name: i3_exchanges
+-- A ledger transaction in two currencies exchanges one for the other through EXCHANGE accounts, and says the rate; all others are in one.
+SELECT t.id AS transaction_id, t.purpose, count(*) AS currencies, min(t.currencies) AS said, sum(t.exchanged) AS exchanged, sum(e.exchanged) AS entries
+  FROM ledger_transactions t
+  LEFT JOIN (SELECT e.transaction_id, e.purpose, e.currency, sum(e.amount) AS exchanged
+               FROM ledger_entries e JOIN ledger_accounts a ON a.id = e.account_id AND a.kind = 'EXCHANGE'
+              GROUP BY e.transaction_id, e.purpose, e.currency) AS e
+    ON e.transaction_id = t.id AND e.purpose = t.purpose AND e.currency = t.currency
+ GROUP BY t.id, t.purpose
+HAVING min(t.currencies) <> count(*) OR max(t.currencies) <> count(*) OR bool_or(t.exchanged <> coalesce(e.exchanged, 0))
+    OR (count(*) > 1 AND sum(sign(t.exchanged)) <> 0);
+
+-- name: i3_pending
+-- A pending transaction sums to zero and takes what it takes until it ends, once: posted, which is in the ledger, or voided. What is
+-- pending in an account that may not go below zero is what its balance says.
+SELECT coalesce(p.id, e.transaction_id) AS transaction_id, coalesce(p.purpose, e.purpose) AS purpose, p.received, e.received AS received_entries,
+       d.outcome, e.ended, t.received AS posted
+  FROM ledger_pending_transactions p
+  FULL JOIN (SELECT transaction_id, purpose, sum(amount) FILTER (WHERE amount > 0 AND sign = 1) AS received,
+                    -sum(amount) FILTER (WHERE amount < 0 AND sign = 1) AS given,
+                    count(*) FILTER (WHERE sign = 1) AS opened, count(*) FILTER (WHERE sign = -1) AS ended, sum(sign * abs(amount)) AS still
+               FROM ledger_pending_entries GROUP BY transaction_id, purpose) AS e ON e.transaction_id = p.id AND e.purpose = p.purpose
+  LEFT JOIN ledger_pending_ends d ON d.id = p.id AND d.purpose = p.purpose
+  LEFT JOIN ledger_transactions t ON t.id = p.id AND t.purpose = p.purpose AND t.currency = p.currency
+ WHERE p.id IS NULL OR e.transaction_id IS NULL OR p.received <> e.received OR p.given <> e.given
+    OR e.ended <> CASE WHEN d.id IS NULL THEN 0 ELSE e.opened END OR (d.id IS NOT NULL AND e.still <> 0)
+    OR (d.outcome = 'POSTED' AND t.received IS DISTINCT FROM p.received)
+UNION ALL
+SELECT g.account_id, NULL, g.pending, e.pending, NULL, NULL, NULL
+  FROM ledger_guarded_balances g
+  LEFT JOIN (SELECT account_id, -sum(sign * least(amount, 0)) AS pending FROM ledger_pending_entries GROUP BY account_id) AS e
+    ON e.account_id = g.account_id
+ WHERE g.pending <> coalesce(e.pending, 0);
+
+-- name: i3_rolled_up
+-- A balance that was rolled up is the sum of the entries up to the place in the log that it was rolled up to.
+SELECT coalesce(b.account_id, e.account_id) AS account_id, b.balance, e.balance AS entries, b.pending, e.pending AS pending_entries
+  FROM ledger_balances b
+  FULL JOIN (SELECT account_id, sum(amount) AS balance, sum(pending) AS pending
+               FROM (SELECT account_id, amount, 0 AS pending, epoch, xid FROM ledger_entries
+                     UNION ALL SELECT account_id, 0, -sign * least(amount, 0), epoch, xid FROM ledger_pending_entries) AS log
+              WHERE (epoch, xid) <= ((SELECT epoch FROM ledger_roll_up), (SELECT xid FROM ledger_roll_up))
+              GROUP BY account_id) AS e ON e.account_id = b.account_id
+ WHERE coalesce(b.balance, 0) <> coalesce(e.balance, 0) OR coalesce(b.pending, 0) <> coalesce(e.pending, 0);
+
+-- name: i3_days
+-- Closed days follow each other without a gap, and in each are the very entries that were sealed: none changed, removed or added.
+SELECT d.day, d.entries, e.entries AS found, d.given, e.given AS found_given, d.seal = e.seal AS is_sealed
+  FROM (SELECT *, lag(seal) OVER (ORDER BY day) AS seal_before, lag(ends_at) OVER (ORDER BY day) AS end_before FROM ledger_days) AS d
+  CROSS JOIN LATERAL (
+        SELECT count(*) AS entries, coalesce((SELECT jsonb_object_agg(currency, given) FROM (
+                     SELECT currency, -sum(amount) AS given FROM ledger_entries
+                      WHERE posted_at >= d.starts_at AND posted_at < d.ends_at AND amount < 0 GROUP BY currency) AS sums), '{}') AS given,
+               sha256(d.previous_seal
+                      || convert_to(concat_ws('|', d.day, (extract(epoch FROM d.starts_at) * 1000000)::bigint,
+                                              (extract(epoch FROM d.ends_at) * 1000000)::bigint), 'UTF8')
+                      || coalesce(string_agg(sha256(convert_to(concat_ws('|', id, transaction_id, purpose, account_id, amount, currency,
+                                                                         (extract(epoch FROM posted_at) * 1000000)::bigint), 'UTF8')),
+                                             '' ORDER BY epoch, xid, id), '')) AS seal
+          FROM ledger_entries WHERE posted_at >= d.starts_at AND posted_at < d.ends_at) AS e
+ WHERE d.entries <> e.entries OR d.given <> e.given OR d.seal <> e.seal OR d.previous_seal <> coalesce(d.seal_before, '')
+    OR d.end_before <> d.starts_at OR NOT EXISTS (SELECT FROM ledger_closings c WHERE c.ends_at >= d.ends_at)
+UNION ALL
+SELECT NULL, NULL, count(*), NULL, NULL, NULL FROM ledger_entries
+ WHERE posted_at < (SELECT min(starts_at) FROM ledger_days) HAVING count(*) > 0;
+
+-- name: i3_day_balances
+-- What an account is said to have had at the end of a closed day is the sum of its entries until then.
+SELECT coalesce(b.account_id, e.account_id) AS account_id, coalesce(b.day, e.day) AS day, b.balance, e.balance AS entries
+  FROM ledger_day_balances b
+  FULL JOIN (SELECT m.account_id, d.day, sum(m.amount) OVER (PARTITION BY m.account_id ORDER BY d.day) AS balance
+               FROM ledger_days d
+               CROSS JOIN LATERAL (SELECT account_id, sum(amount) AS amount FROM ledger_entries
+                                    WHERE posted_at >= d.starts_at AND posted_at < d.ends_at GROUP BY account_id) AS m) AS e
+    ON e.account_id = b.account_id AND e.day = b.day
+ WHERE b.balance IS DISTINCT FROM e.balance;
+
 -- name: i3_posted
 -- Every capture, refund and payout is in the ledger with its amount, and nothing else is.
 SELECT coalesce(t.id, d.id) AS id, coalesce(t.purpose, d.purpose) AS purpose, coalesce(t.currency, d.currency) AS currency,
