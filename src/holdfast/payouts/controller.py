@@ -13,11 +13,15 @@ from holdfast.payouts.dto import PayoutRequest, PayoutView, RejectRequest
 from holdfast.payouts.errors import (
     NothingToPayOut,
     OwnPayout,
+    PayeeOwes,
     PayoutApprovedAlready,
     PayoutAskedAlready,
+    PayoutCancelledAlready,
+    PayoutInBatch,
     PayoutPaidAlready,
     PayoutPending,
     PayoutRejectedAlready,
+    PayoutReturnedAlready,
     PayoutUnknown,
     SessionNotClosed,
     SessionNotReady,
@@ -27,7 +31,16 @@ from holdfast.payouts.service import PayoutService
 from holdfast.payouts.states import PayoutState
 from holdfast.sessions.errors import SessionUnknown
 
-_DECISIONS = (PayoutUnknown, OwnPayout, PayoutPending, PayoutApprovedAlready, PayoutPaidAlready, PayoutRejectedAlready)
+_MOVED = (
+    PayoutPending,
+    PayoutApprovedAlready,
+    PayoutInBatch,
+    PayoutPaidAlready,
+    PayoutReturnedAlready,
+    PayoutRejectedAlready,
+    PayoutCancelledAlready,
+)
+_DECISIONS = (PayoutUnknown, OwnPayout, *_MOVED)
 
 
 class PayoutController(Controller):
@@ -37,7 +50,7 @@ class PayoutController(Controller):
     @post(
         "/",
         guards=[requires(Role.DRIVER)],
-        responses=refusals(SessionUnknown, SessionNotReady, NothingToPayOut, PayoutAskedAlready),
+        responses=refusals(SessionUnknown, SessionNotReady, NothingToPayOut, PayeeOwes, PayoutAskedAlready),
     )
     async def ask(
         self,
@@ -48,6 +61,15 @@ class PayoutController(Controller):
     ) -> Response[PayoutView]:
         """Ask to be paid for a session of yours that is full or closed."""
         return _shown(await service.ask(actor, key, data.session_id))
+
+    @post(
+        "/{payout_id:str}/cancel", status_code=HTTP_200_OK, guards=[requires(Role.DRIVER)], responses=refusals(PayoutUnknown, *_MOVED)
+    )
+    async def cancel_payout(
+        self, payout_id: str, service: NamedDependency[PayoutService], actor: NamedDependency[Actor], key: NamedDependency[IdempotencyKey]
+    ) -> Response[PayoutView]:
+        """Take back a payout of yours that nobody has decided on. You can ask again."""
+        return _shown(await service.cancel(actor, key, PayoutId.parse(payout_id)))
 
     @get("/my", guards=[requires(Role.DRIVER)])
     async def list_my_payouts(
@@ -76,14 +98,14 @@ class PayoutController(Controller):
     async def approve(
         self, payout_id: str, service: NamedDependency[PayoutService], actor: NamedDependency[Actor], key: NamedDependency[IdempotencyKey]
     ) -> Response[PayoutView]:
-        """Approve a payout, once its session is closed. Never your own."""
+        """Approve a payout, once its session is closed. Never your own. What the driver owes is set off against it."""
         return _shown(await service.approve(actor, key, PayoutId.parse(payout_id)))
 
     @post("/{payout_id:str}/pay", status_code=HTTP_200_OK, guards=[requires(Role.ADMIN)], responses=refusals(*_DECISIONS))
     async def pay(
         self, payout_id: str, service: NamedDependency[PayoutService], actor: NamedDependency[Actor], key: NamedDependency[IdempotencyKey]
     ) -> Response[PayoutView]:
-        """Say that the money of an approved payout has left."""
+        """Say that the money of an approved payout has left by hand. One that is in a batch is answered by the bank."""
         return _shown(await service.pay(actor, key, PayoutId.parse(payout_id)))
 
     @post("/{payout_id:str}/reject", status_code=HTTP_200_OK, guards=[requires(Role.ADMIN)], responses=refusals(*_DECISIONS))
