@@ -72,7 +72,9 @@ CONTROLS.update(
         ),
         # A session can be asked for as often as one likes.
         "payouts.without_one_live": lambda: Control(
-            edits=[(payouts.SQL.insert, "ON CONFLICT (session_id) WHERE status NOT IN ('REJECTED', 'CANCELLED', 'RETURNED') DO NOTHING", "")],
+            edits=[
+                (payouts.SQL.insert, "ON CONFLICT (session_id) WHERE status NOT IN ('REJECTED', 'CANCELLED', 'RETURNED') DO NOTHING", "")
+            ],
             ddl=["DROP INDEX driver_payouts_one_live_idx"],
         ),
         # Nobody looks at who asked.

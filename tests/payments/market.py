@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -22,9 +23,14 @@ from holdfast.payments.gateways.sandbox import SandboxGateway
 from holdfast.payments.payable import Payables
 from holdfast.payments.settling import PaymentAnswer
 from holdfast.payouts import module as payouts_module
+from holdfast.payouts.accounts.models import Destination
 from holdfast.payouts.sessions import SoldSessions
 from holdfast.reports import module as reports_module
 from holdfast.sessions.models import Session
+from holdfast.vault import PersonalVault, Vault
+
+DEBTOR = Destination("Holdfast", "EG800002000156789012345180002", "NBEGEGCX")
+VAULT = PersonalVault(Vault("a secret of tests, long enough to be one"))
 
 
 class Market:
@@ -36,7 +42,9 @@ class Market:
         payables = Payables()
         self.payments = module.build(database, payables, Gateways(gateway))
         payables.add(PAYABLE_KIND, self.shop.bookings.payable)
-        self.payouts = payouts_module.build(database, SoldSessions(self.shop.sessions.service))
+        self.payouts = payouts_module.build(
+            database, SoldSessions(self.shop.sessions.service), VAULT, debtor=DEBTOR, cooling=timedelta(hours=24), zone="Africa/Cairo"
+        )
         self.reports = reports_module.build(database)
 
     async def sell(self, session: Session, seats: int = 1, token: str = "tok_success") -> tuple[Actor, HeldBooking]:

@@ -159,6 +159,35 @@ class Settings(BaseSettings):
         SecretStr(DEVELOPMENT_SECRET), alias="HOLDFAST_SANDBOX_GATEWAY_SECRET", description="Signs the sandbox gateway's webhooks."
     )
 
+    payout_debtor_name: str = Field(
+        "",
+        alias="HOLDFAST_PAYOUT_DEBTOR_NAME",
+        pattern="^([^<>]{1,70})?$",
+        description="Whose bank account payouts are paid from, as the bank has it.",
+    )
+    payout_debtor_iban: str = Field(
+        "", alias="HOLDFAST_PAYOUT_DEBTOR_IBAN", description="The account that payouts are paid from. Empty: no batches are made."
+    )
+    payout_debtor_bic: str = Field(
+        "",
+        alias="HOLDFAST_PAYOUT_DEBTOR_BIC",
+        pattern="^([A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}([A-Z0-9]{3})?)?$",
+        description="The BIC of its bank. Empty: the IBAN has to do.",
+    )
+    payout_cooling_hours: int = Field(
+        24,
+        alias="HOLDFAST_PAYOUT_COOLING_HOURS",
+        ge=0,
+        le=720,
+        description="How long no payout goes to a bank account that was named just now, in hours.",
+    )
+    business_zone: str = Field(
+        "Africa/Cairo",
+        alias="HOLDFAST_BUSINESS_ZONE",
+        pattern="^[A-Za-z_+0-9-]+(/[A-Za-z_+0-9-]+)*$",
+        description="Where payees do business: their weeks and the days of batches begin at its midnight.",
+    )
+
     log_level: str = Field(
         "info", alias="HOLDFAST_LOG_LEVEL", pattern="^(debug|info|warning|error)$", description="Least level that is logged."
     )

@@ -9,6 +9,10 @@ from holdfast.common.actor import Actor, Role
 from holdfast.common.guards import provided, refusals, requires, tagged
 from holdfast.common.paging import PageRequest, PageView
 from holdfast.idempotency import IdempotencyKey
+from holdfast.payouts.accounts.controller import AccountController
+from holdfast.payouts.accounts.service import AccountService
+from holdfast.payouts.batches.controller import BatchController
+from holdfast.payouts.batches.service import BatchService
 from holdfast.payouts.dto import PayoutRequest, PayoutView, RejectRequest
 from holdfast.payouts.errors import (
     NothingToPayOut,
@@ -28,6 +32,8 @@ from holdfast.payouts.errors import (
 )
 from holdfast.payouts.models import Payout, PayoutId
 from holdfast.payouts.service import PayoutService
+from holdfast.payouts.statements.controller import AdminStatementController, StatementController
+from holdfast.payouts.statements.service import StatementService
 from holdfast.payouts.states import PayoutState
 from holdfast.sessions.errors import SessionUnknown
 
@@ -62,9 +68,7 @@ class PayoutController(Controller):
         """Ask to be paid for a session of yours that is full or closed."""
         return _shown(await service.ask(actor, key, data.session_id))
 
-    @post(
-        "/{payout_id:str}/cancel", status_code=HTTP_200_OK, guards=[requires(Role.DRIVER)], responses=refusals(PayoutUnknown, *_MOVED)
-    )
+    @post("/{payout_id:str}/cancel", status_code=HTTP_200_OK, guards=[requires(Role.DRIVER)], responses=refusals(PayoutUnknown, *_MOVED))
     async def cancel_payout(
         self, payout_id: str, service: NamedDependency[PayoutService], actor: NamedDependency[Actor], key: NamedDependency[IdempotencyKey]
     ) -> Response[PayoutView]:
@@ -125,5 +129,14 @@ def _shown(payout: Payout) -> Response[PayoutView]:
     return tagged(PayoutView.of(payout), payout.version)
 
 
-def router(service: PayoutService) -> Router:
-    return Router(path="/", route_handlers=[PayoutController], dependencies={"service": provided(service)})
+def router(service: PayoutService, accounts: AccountService, batches: BatchService, statements: StatementService) -> Router:
+    return Router(
+        path="/",
+        route_handlers=[AccountController, StatementController, AdminStatementController, BatchController, PayoutController],
+        dependencies={
+            "service": provided(service),
+            "accounts": provided(accounts),
+            "batches": provided(batches),
+            "statements": provided(statements),
+        },
+    )

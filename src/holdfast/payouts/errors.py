@@ -38,7 +38,7 @@ class NothingToPayOut(Refusal):
 
 
 class PayeeOwes(Refusal):
-    """You owe {due}: more went back to passengers than your sessions have earned since. Ask again once later sessions have made up for it."""
+    """You owe {due}: more went back than your sessions have earned since. Ask again once later sessions have made up for it."""
 
     code = "payee_owes"
     status = 409

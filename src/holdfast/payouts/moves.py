@@ -22,7 +22,7 @@ from holdfast.payouts.states import PAYOUT, PayoutState
 
 
 async def approve(tx: Tx, actor: Actor, payout: Payout, takings: Takings, debt: int) -> Payout:
-    """Owe a driver what a session took, less what the driver owes. Where nothing is left of it, there is nothing to wait for: it is paid."""
+    """Owe a driver what a session took, less what the driver owes. Where nothing is left of that, it is paid."""
     PAYOUT.move(payout.status, to=PayoutState.APPROVED)
     approved = await repository.approve(tx, payout.id, actor.id, takings, min(debt, takings.net))
     await ledger.post(tx, [postings.approved(approved)])

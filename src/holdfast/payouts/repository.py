@@ -6,7 +6,7 @@ from holdfast.common.actor import UserId
 from holdfast.database import Query, Tx, queries
 from holdfast.ledger import Account, AccountKind
 from holdfast.payments import Takings
-from holdfast.payouts.models import PayoutBatchId, Payout, PayoutId, Standing
+from holdfast.payouts.models import Payout, PayoutBatchId, PayoutId, Standing
 from holdfast.payouts.states import PayoutState
 from holdfast.sessions.models import SessionId
 
