@@ -78,7 +78,9 @@ async def sign_in(market: Market, user_id: UserId, *, ago: timedelta = timedelta
     return SignedIn(user_id, Role.DRIVER, login_id, 1)
 
 
-async def name_account(market: Market, payee_id: UserId, iban: str = IBAN, holder: str = "Mona Ali", *, is_old: bool = False) -> ShownAccount:
+async def name_account(
+    market: Market, payee_id: UserId, iban: str = IBAN, holder: str = "Mona Ali", *, is_old: bool = False
+) -> ShownAccount:
     """A payee says where money is to go; ``is_old``: long enough ago."""
     signed_in = await sign_in(market, payee_id)
     named = await market.payouts.accounts.change(signed_in, fresh_key(), AccountRequest(holder, iban, "NBEGEGCX"))

@@ -37,7 +37,9 @@ def test_one_wrong_digit_is_found(place: int) -> None:
         iban.normalized(wrong)
 
 
-@pytest.mark.parametrize("wrong", ["", "EG38", "38EG0019000500000000263180002", IBAN[:-1], IBAN + "0", "EG3800190005000000002631800O2", "ÉG38" + IBAN[4:]])
+@pytest.mark.parametrize(
+    "wrong", ["", "EG38", "38EG0019000500000000263180002", IBAN[:-1], IBAN + "0", "EG3800190005000000002631800O2", "ÉG38" + IBAN[4:]]
+)
 def test_what_is_no_iban_is_refused(wrong: str) -> None:
     with pytest.raises(ValueError, match="IBAN"):
         iban.normalized(wrong)

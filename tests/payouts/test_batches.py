@@ -105,7 +105,9 @@ async def test_from_approved_to_paid(market: Market, database_url: str) -> None:
         "payout_batch.downloaded",
         "payout_batch.answered",
     ]
-    assert not [name for name in (await examine(database_url, consumers=(), test_clock=True)).broken if name.startswith(("i3", "i4", "i13"))]
+    assert not [
+        name for name in (await examine(database_url, consumers=(), test_clock=True)).broken if name.startswith(("i3", "i4", "i13"))
+    ]
 
 
 async def test_the_files_are_the_same_each_time_and_what_was_approved(market: Market) -> None:
@@ -160,7 +162,9 @@ async def test_the_xml_is_valid_by_the_published_schema(market: Market) -> None:
 def test_every_currency_and_a_bank_without_code_are_valid(currency: str, minor: int, shown: str, bic: str | None) -> None:
     transfer = Transfer(PayoutId.new(), Amount(currency, minor), Destination("Mona & <Ali>", IBAN, bic))
     order = order_of(transfer, currency=currency)
-    content = bank_file(FileKind.XML, Order(order.id, order.made_at, order.execute_on, Destination("Us", DEBTOR.iban, bic), order.total), [transfer])
+    content = bank_file(
+        FileKind.XML, Order(order.id, order.made_at, order.execute_on, Destination("Us", DEBTOR.iban, bic), order.total), [transfer]
+    )
     SCHEMA.validate(content.decode())
     assert f'Ccy="{currency}">{shown}</InstdAmt>' in content.decode()
 
@@ -248,9 +252,7 @@ async def test_the_same_key_makes_one_batch(market: Market) -> None:
 
 
 @guarded_and("payouts.without_batch_four_eyes")
-async def test_i13_a_batch_is_approved_by_somebody_who_has_no_part_in_it(
-    market: Market, owner_url: str, guard: str | None
-) -> None:
+async def test_i13_a_batch_is_approved_by_somebody_who_has_no_part_in_it(market: Market, owner_url: str, guard: str | None) -> None:
     payout, maker = await ready(market, 1), await admin(market)
     made = await make(market, maker, payout)
     driver = Actor(payout.driver_id, Role.ADMIN)

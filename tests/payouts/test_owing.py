@@ -180,10 +180,7 @@ async def test_a_debt_is_set_off_once_by_two_approvals_at_once(market: Market, o
         await give_back(market, first)
         asked = [await ask(market, await departed_again(market, driver, 3)) for _ in admins]
         approvals = await asyncio.gather(
-            *(
-                market.payouts.service.approve(admin, fresh_key(), payout.id)
-                for admin, payout in zip(admins, asked, strict=True)
-            )
+            *(market.payouts.service.approve(admin, fresh_key(), payout.id) for admin, payout in zip(admins, asked, strict=True))
         )
         set_off = sum(payout.set_off_amount for payout in approvals)
         return f"{set_off} set off" if set_off != 2 * FARE else ""

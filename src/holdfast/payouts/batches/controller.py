@@ -106,7 +106,7 @@ class BatchController(Controller):
         self, payout_batch_id: str, batches: NamedDependency[BatchService], actor: NamedDependency[Actor]
     ) -> Response[bytes]:
         """The file for the bank as CSV. That you took it is written down."""
-        return await _file(batches, actor, payout_batch_id, FileKind.CSV, "text/csv; charset=utf-8")
+        return await _file(batches, actor, payout_batch_id, FileKind.CSV, "text/csv")
 
     @get(
         "/{payout_batch_id:str}/xml",

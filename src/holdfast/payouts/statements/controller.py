@@ -111,7 +111,7 @@ class AdminStatementController(Controller):
 
 
 def _csv(statement: Statement) -> Response[bytes]:
-    return Response(statement_sheet(statement), media_type="text/csv; charset=utf-8", headers=_named(statement, "csv"))
+    return Response(statement_sheet(statement), media_type="text/csv", headers=_named(statement, "csv"))
 
 
 async def _pdf(statement: Statement, language: Language) -> Response[bytes]:

@@ -124,9 +124,12 @@ class _Paper(FPDF):
         self.set_font(_FONT, "B", _TITLE_PT)
         self.line(self.words.title, 2 * _LINE_MM)
         self.set_font(_FONT, "", _BODY_PT)
-        self.line(f"{self.words.payee}: {statement.payee_id}")
+        self._fact(self.words.payee, str(statement.payee_id))
         period = statement.period
-        self.line(f"{self.words.week}: {period.week}" if period.week else f"{self.words.session}: {period.session_id}")
+        if period.week:
+            self._fact(self.words.week, period.week)
+        else:
+            self._fact(self.words.session, str(period.session_id))
 
     def section(self, section: Section, zone: ZoneInfo) -> None:
         self.set_font(_FONT, "B", _BODY_PT + 2)
@@ -141,6 +144,17 @@ class _Paper(FPDF):
 
     def line(self, text: str, height: float = _LINE_MM) -> None:  # type: ignore[override]
         self.cell(0, height, text, align=self._start, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+
+    def _fact(self, name: str, value: str) -> None:
+        """In cells of their own: in one Arabic line 2026-W48 would turn into W48-2026."""
+        parts = [f"{name}:", value]
+        widths = [self.get_string_width(part) + 2 * self.c_margin for part in parts]
+        if self._is_from_right:
+            parts, widths = parts[::-1], widths[::-1]
+            self.set_x(self.w - self.r_margin - sum(widths))
+        for part, width in zip(parts, widths, strict=True):
+            self.cell(width, _LINE_MM, part)
+        self.ln(_LINE_MM)
 
     def _rows(self, section: Section, zone: ZoneInfo) -> Iterator[Sequence[str]]:
         def numbers(*minors: int) -> list[str]:
