@@ -176,6 +176,14 @@ DAMAGES = [
         follows=("i3_balances", "i3_transactions", *BOOKS),
     ),
     Damage(
+        "i4_paid_out",
+        # More was paid out than was earned, and the books say so themselves: ten times as much, at the payout and in the ledger.
+        f"UPDATE driver_payouts SET gross_amount = 10 * net_amount + service_fees, net_amount = 10 * net_amount WHERE id = {APPROVED};"
+        f"UPDATE ledger_entries SET amount = 10 * amount WHERE transaction_id = {APPROVED};"
+        f"UPDATE ledger_transactions SET received = 10 * received, given = 10 * given WHERE id = {APPROVED}",
+        follows=("i4_payouts", "i3_rolled_up", "i3_days", "i3_day_balances"),
+    ),
+    Damage(
         "i4_payouts",
         f"UPDATE driver_payouts SET gross_amount = gross_amount + 50, service_fees = service_fees + 50 WHERE id = {APPROVED}",
     ),
@@ -304,6 +312,19 @@ DAMAGES = [
     Damage(
         "i13_payouts",
         f"{without('driver_payouts', 'four_eyes')}; UPDATE driver_payouts SET approved_by_admin = driver_id WHERE id = {APPROVED}",
+    ),
+    Damage("i13_batches", f"{without('payout_batches', 'four_eyes')}; UPDATE payout_batches SET approved_by_admin = made_by_admin"),
+    Damage(
+        "i13_batches",
+        "UPDATE payout_batches SET approved_by_admin = (SELECT driver_id FROM driver_payouts WHERE status = 'IN_BATCH' LIMIT 1)",
+    ),
+    Damage("i13_batches", "UPDATE payout_batch_items SET amount = amount + 1"),
+    Damage("i13_batches", "UPDATE payout_batches SET total_amount = total_amount + 1"),
+    Damage("i13_batches", "DELETE FROM payout_batch_items"),
+    Damage("i13_batches", f"UPDATE payout_accounts SET payee_id = (SELECT driver_id FROM driver_payouts WHERE id = {APPROVED})"),
+    Damage(
+        "i13_batches",
+        f"{without('payout_batches', 'approved', 'cancelled')}; UPDATE payout_batches SET status = 'CANCELLED'",
     ),
     Damage("i13_payouts", "UPDATE driver_payouts SET paid_by_admin = driver_id WHERE status = 'PAID'"),
     Damage("i14_sealed", f"{DEED}, now() - interval '1 minute')", worker_runs=True),

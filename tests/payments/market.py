@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -23,11 +24,16 @@ from holdfast.payments.gateway import Gateways
 from holdfast.payments.gateways.sandbox import SandboxGateway
 from holdfast.payments.settling import PaymentAnswer
 from holdfast.payouts import module as payouts_module
+from holdfast.payouts.accounts.models import Destination
 from holdfast.payouts.sessions import SoldSessions
 from holdfast.reports import module as reports_module
 from holdfast.sessions.models import Session
+from holdfast.vault import PersonalVault, Vault
 from holdfast.wallets import module as wallets_module
 from holdfast.wallets.models import TOP_UP_KIND
+
+DEBTOR = Destination("Holdfast", "EG800002000156789012345180002", "NBEGEGCX")
+VAULT = PersonalVault(Vault("a secret of tests, long enough to be one"))
 
 
 class Market:
@@ -40,7 +46,9 @@ class Market:
         self.payments = module.build(database, payables, Gateways(gateway))
         self.wallets = wallets_module.build(database, currency="EGP")
         payables.add(TOP_UP_KIND, self.wallets.payable)
-        self.payouts = payouts_module.build(database, SoldSessions(self.shop.sessions.service))
+        self.payouts = payouts_module.build(
+            database, SoldSessions(self.shop.sessions.service), VAULT, debtor=DEBTOR, cooling=timedelta(hours=24), zone="Africa/Cairo"
+        )
         self.reports = reports_module.build(database)
 
     async def sell(self, session: Session, seats: int = 1, token: str = "tok_success") -> tuple[Actor, HeldBooking]:

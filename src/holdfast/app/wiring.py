@@ -40,6 +40,8 @@ from holdfast.payments.gateway import Gateway, Gateways
 from holdfast.payments.gateways.sandbox import SandboxGateway
 from holdfast.payments.payable import Payables
 from holdfast.payouts import module as payouts_module
+from holdfast.payouts.accounts.iban import normalized
+from holdfast.payouts.accounts.models import Destination
 from holdfast.payouts.sessions import SoldSessions
 from holdfast.realtime import module as realtime_module
 from holdfast.reports import module as reports_module
@@ -154,7 +156,14 @@ def build_program(settings: Settings) -> Program:
     inventory.owner = bookings.hold_owner
     payables.add(PAYABLE_KIND, bookings.payable)
 
-    payouts = payouts_module.build(database, SoldSessions(sessions.service))
+    payouts = payouts_module.build(
+        database,
+        SoldSessions(sessions.service),
+        PersonalVault(vault),
+        debtor=_debtor(settings),
+        cooling=timedelta(hours=settings.payout_cooling_hours),
+        zone=settings.business_zone,
+    )
     reports = reports_module.build(database)
     complaints = complaints_module.build(database, bookings.service)
     notifications = notifications_module.build(database, kinds)
@@ -224,6 +233,18 @@ def _code_sender(settings: Settings) -> CodeSender:
         return AppriseSender(url) if url else ConsoleSender()
     except ValueError as error:
         raise Fault(f"HOLDFAST_CODE_CHANNEL: {error}.") from error
+
+
+def _debtor(settings: Settings) -> Destination | None:
+    if not settings.payout_debtor_iban:
+        return None
+    try:
+        iban = normalized(settings.payout_debtor_iban)
+    except ValueError as error:
+        raise Fault(f"HOLDFAST_PAYOUT_DEBTOR_IBAN: {error}.") from error
+    if not settings.payout_debtor_name:
+        raise Fault("HOLDFAST_PAYOUT_DEBTOR_NAME: set the name of whoever has the account that payouts are paid from.")
+    return Destination(settings.payout_debtor_name, iban, settings.payout_debtor_bic or None)
 
 
 def _gateways(settings: Settings) -> Gateways:

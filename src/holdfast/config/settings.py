@@ -124,7 +124,7 @@ class Settings(BaseSettings):
     business_zone: str = Field(
         "Africa/Cairo",
         alias="HOLDFAST_BUSINESS_ZONE",
-        description="IANA zone whose midnight a business day of the ledger begins at. A change counts from the next day that is closed.",
+        description="IANA zone at whose midnight the days of the ledger, the weeks of payees and the days of batches begin.",
     )
 
     hold_seconds: int = Field(
@@ -193,6 +193,29 @@ class Settings(BaseSettings):
         alias="HOLDFAST_STRIPE_API_BASE",
         pattern="^(https?://.+)?$",
         description="Another server than Stripe's own, for tests. Refused in production.",
+    )
+
+    payout_debtor_name: str = Field(
+        "",
+        alias="HOLDFAST_PAYOUT_DEBTOR_NAME",
+        pattern="^([^<>]{1,70})?$",
+        description="Whose bank account payouts are paid from, as the bank has it.",
+    )
+    payout_debtor_iban: str = Field(
+        "", alias="HOLDFAST_PAYOUT_DEBTOR_IBAN", description="The account that payouts are paid from. Empty: no batches are made."
+    )
+    payout_debtor_bic: str = Field(
+        "",
+        alias="HOLDFAST_PAYOUT_DEBTOR_BIC",
+        pattern="^([A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}([A-Z0-9]{3})?)?$",
+        description="The BIC of its bank. Empty: the IBAN has to do.",
+    )
+    payout_cooling_hours: int = Field(
+        24,
+        alias="HOLDFAST_PAYOUT_COOLING_HOURS",
+        ge=0,
+        le=720,
+        description="How long no payout goes to a bank account that was named just now, in hours.",
     )
 
     log_level: str = Field(

@@ -19,7 +19,8 @@ from holdfast.notifications import repository
 from holdfast.notifications.events import NotificationCreated
 from holdfast.notifications.models import Addressed, Notice, NotificationType, Payload
 from holdfast.payments.events import PaymentEvent, PaymentFailed, PaymentRefunded, RefundDeclined
-from holdfast.payouts.events import PayoutApproved, PayoutEvent, PayoutPaid, PayoutRejected
+from holdfast.payouts.accounts.events import PayoutAccountChanged
+from holdfast.payouts.events import PayoutApproved, PayoutEvent, PayoutPaid, PayoutRejected, PayoutReturned
 from holdfast.sessions.events import SessionEvent, SessionFull, SessionReopened
 from holdfast.sessions.kind import SESSION_KIND
 from holdfast.sessions.models import SessionId
@@ -66,11 +67,22 @@ def session_reopened(event: SessionReopened) -> Iterable[Notice]:
 
 
 def payout_approved(event: PayoutApproved) -> Iterable[Notice]:
-    yield Notice(event.driver_id, NotificationType.PAYOUT_APPROVED, _earned(event))
+    """Where nothing is left to be paid, the one that says so follows at once."""
+    if event.amount.minor:
+        yield Notice(event.driver_id, NotificationType.PAYOUT_APPROVED, _earned(event))
 
 
 def payout_paid(event: PayoutPaid) -> Iterable[Notice]:
-    yield Notice(event.driver_id, NotificationType.PAYOUT_PAID, _earned(event))
+    yield Notice(event.driver_id, NotificationType.PAYOUT_PAID if event.amount.minor else NotificationType.PAYOUT_SET_OFF, _earned(event))
+
+
+def payout_returned(event: PayoutReturned) -> Iterable[Notice]:
+    yield Notice(event.driver_id, NotificationType.PAYOUT_RETURNED, _earned(event))
+
+
+def payout_account_changed(event: PayoutAccountChanged) -> Iterable[Notice]:
+    """Also whoever did not change it has to hear of it."""
+    yield Notice(event.payee_id, NotificationType.PAYOUT_ACCOUNT_CHANGED, Payload())
 
 
 def payout_rejected(event: PayoutRejected) -> Iterable[Notice]:
@@ -121,6 +133,8 @@ NOTICES.add(SessionReopened, session_reopened)
 NOTICES.add(PayoutApproved, payout_approved)
 NOTICES.add(PayoutPaid, payout_paid)
 NOTICES.add(PayoutRejected, payout_rejected)
+NOTICES.add(PayoutReturned, payout_returned)
+NOTICES.add(PayoutAccountChanged, payout_account_changed)
 NOTICES.add(DriverApprovedByAdmin, driver_approved)
 NOTICES.add(DriverRejectedByAdmin, driver_rejected)
 NOTICES.add(ComplaintAnswered, complaint_answered)

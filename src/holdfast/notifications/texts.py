@@ -72,6 +72,20 @@ TEXTS: Mapping[NotificationType, Mapping[Language, Words]] = {
         EN: Words("Payout rejected", "Rejected: {amount} for your trip{where}. The reason stands with the payout."),
         AR: Words("رُفض صرف مستحقاتك", "رُفض صرف {amount} عن رحلتك{where}. تجد السبب مع طلب الصرف."),
     },
+    NotificationType.PAYOUT_SET_OFF: {
+        EN: Words("Payout set off", "What your trip{where} earned made up for what you owed. Your statement shows how."),
+        AR: Words("تمت مقاصة مستحقاتك", "ما كسبته رحلتك{where} غطّى ما كان عليك. تجد التفاصيل في كشف حسابك."),
+    },
+    NotificationType.PAYOUT_RETURNED: {
+        EN: Words(
+            "Payout came back", "The bank sent back {amount} for your trip{where}. We owe it to you: check your account, then ask again."
+        ),
+        AR: Words("أعاد البنك مستحقاتك", "أعاد البنك {amount} عن رحلتك{where}. المبلغ ما زال حقك: راجع حسابك ثم اطلب الصرف من جديد."),
+    },
+    NotificationType.PAYOUT_ACCOUNT_CHANGED: {
+        EN: Words("Your bank account was changed", "From now on your money goes to another account. If that was not you, write to us."),
+        AR: Words("تغيّر حسابك البنكي", "ستُحوَّل مستحقاتك إلى حساب آخر من الآن. إن لم تكن أنت من غيّره فراسلنا فورًا."),
+    },
     NotificationType.DRIVER_APPROVED: {
         EN: Words("You are a driver now", "Your application was approved. Open your first session at a station of your route."),
         AR: Words("أصبحت سائقًا معنا", "قُبل طلبك. يمكنك الآن فتح رحلتك الأولى من إحدى محطات خطك."),

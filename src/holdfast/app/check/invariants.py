@@ -23,6 +23,7 @@ SETTLED_WITHIN = timedelta(minutes=1)
 DECIDED_WITHIN = timedelta(minutes=10)
 OVERDUE_MAX = timedelta(minutes=2)
 SETTLED_GRACE = timedelta(minutes=1)
+SEEN_WITHIN = timedelta(seconds=10)
 
 APPEND_ONLY = (
     "events",
@@ -61,6 +62,7 @@ LIMITS = {
     "decided_within": DECIDED_WITHIN,
     "overdue_max": OVERDUE_MAX,
     "settled_grace": SETTLED_GRACE,
+    "seen_within": SEEN_WITHIN,
 }
 
 

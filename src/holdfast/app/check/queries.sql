@@ -188,9 +188,11 @@ SELECT coalesce(t.id, d.id) AS id, coalesce(t.purpose, d.purpose) AS purpose, co
              SELECT id, 'RESERVE_RETURNED', currency, wallet_amount FROM payments
               WHERE wallet_amount > 0 AND (status = 'FAILED' OR settlement <> 'KEPT')
              UNION ALL
-             SELECT id, 'PAYOUT_APPROVED', currency, net_amount FROM driver_payouts WHERE status IN ('APPROVED', 'PAID') AND net_amount > 0
-             UNION ALL
-             SELECT id, 'PAYOUT_PAID', currency, net_amount FROM driver_payouts WHERE status = 'PAID' AND net_amount > 0) AS d
+             SELECT o.id, m.purpose, o.currency, o.net_amount - o.set_off_amount
+               FROM driver_payouts o
+               CROSS JOIN LATERAL (VALUES ('PAYOUT_APPROVED', o.approved_at), ('PAYOUT_PAID', o.paid_at),
+                                          ('PAYOUT_RETURNED', o.returned_at)) AS m (purpose, at)
+              WHERE m.at IS NOT NULL AND o.net_amount > o.set_off_amount) AS d
     ON d.id = t.id AND d.purpose = t.purpose AND d.currency = t.currency
  WHERE d.amount IS DISTINCT FROM t.received;
 
@@ -246,9 +248,11 @@ SELECT coalesce(a.kind, x.kind) AS account, coalesce(a.owner, x.owner) AS owner,
                      SELECT side.kind, side.owner, o.currency, sum(side.amount)
                        FROM driver_payouts o
                        CROSS JOIN LATERAL (VALUES
-                            ('PAYEE', o.driver_id::text, CASE WHEN o.approved_at IS NOT NULL THEN -o.net_amount ELSE 0 END),
-                            ('PAYOUTS_DUE', '', CASE WHEN o.status = 'APPROVED' THEN o.net_amount ELSE 0 END),
-                            ('BANK', '', CASE WHEN o.status = 'PAID' THEN o.net_amount ELSE 0 END)) AS side (kind, owner, amount)
+                            ('PAYEE', o.driver_id::text, CASE WHEN o.status IN ('APPROVED', 'IN_BATCH', 'PAID')
+                                                              THEN o.set_off_amount - o.net_amount ELSE 0 END),
+                            ('PAYOUTS_DUE', '', CASE WHEN o.status IN ('APPROVED', 'IN_BATCH') THEN o.net_amount - o.set_off_amount ELSE 0 END),
+                            ('BANK', '', CASE WHEN o.status = 'PAID' THEN o.net_amount - o.set_off_amount ELSE 0 END))
+                            AS side (kind, owner, amount)
                       GROUP BY side.kind, side.owner, o.currency) AS posted
               GROUP BY kind, owner, currency) AS x
     ON x.kind = a.kind AND x.owner = a.owner AND x.currency = a.currency
@@ -271,24 +275,38 @@ SELECT coalesce(p.id, r.payment_id) AS payment_id, p.refund_amount, r.asked, p.r
  WHERE p.id IS NULL OR p.refund_amount <> coalesce(r.asked, 0) OR p.refunded_amount <> coalesce(r.done, 0);
 
 -- name: i4_payees
--- Nobody was paid more than he earned less what was refunded, and no account of ours is overdrawn.
+-- No account of ours is overdrawn. A payee may owe: more can go back after a payout than was earned since.
 SELECT a.kind AS account, a.owner, a.currency, sum(e.balance) AS balance
   FROM (SELECT account_id, sum(amount) AS balance FROM ledger_entries GROUP BY account_id) AS e
   JOIN ledger_accounts a ON a.id = e.account_id
+ WHERE a.kind <> 'PAYEE'
  GROUP BY a.kind, a.owner, a.currency
 HAVING CASE WHEN a.kind IN ('GATEWAY', 'CASH') THEN sum(e.balance) > 0 ELSE sum(e.balance) < 0 END;
 
+-- name: i4_paid_out
+-- Nobody is paid out more than was earned less what was refunded: no approval leaves a payee's accounts below zero, except for what
+-- went back within the :seen_within before it, whose commit it may not have seen.
+SELECT w.owner AS payee_id, w.currency, w.transaction_id AS payout_id, w.amount, w.balance, w.just_taken
+  FROM (SELECT a.owner, e.currency, e.transaction_id, e.purpose, e.amount,
+               sum(e.amount) OVER (PARTITION BY a.owner, e.currency ORDER BY e.posted_at) AS balance,
+               coalesce(sum(e.amount) FILTER (WHERE e.amount < 0 AND e.purpose <> 'PAYOUT_APPROVED')
+                        OVER (PARTITION BY a.owner, e.currency ORDER BY e.posted_at
+                              RANGE BETWEEN :seen_within::interval PRECEDING AND CURRENT ROW), 0) AS just_taken
+          FROM ledger_entries e JOIN ledger_accounts a ON a.id = e.account_id AND a.kind IN ('PAYEE', 'CASH')) AS w
+ WHERE w.purpose = 'PAYOUT_APPROVED' AND w.balance - w.just_taken < 0;
+
 -- name: i4_payouts
--- A payout is what its session took, less what was refunded, less the fees; and its driver's to have.
+-- A payout is what its session had taken when it was approved, less what was refunded, less the fees; and its driver's to have.
 SELECT o.id AS payout_id, o.session_id, o.driver_id, s.driver_id AS driver_of_session, o.gross_amount, t.gross, o.service_fees, t.fees
   FROM driver_payouts o
   LEFT JOIN driver_sessions s ON s.id = o.session_id
-  LEFT JOIN LATERAL (SELECT sum(p.captured_amount - p.refund_amount) AS gross, sum(p.service_fee - coalesce(r.fees, 0)) AS fees
+  LEFT JOIN LATERAL (SELECT sum(p.captured_amount - coalesce(r.amount, 0)) AS gross, sum(p.service_fee - coalesce(r.fees, 0)) AS fees
                        FROM bookings b
                        JOIN payments p ON p.payable_kind = 'booking' AND p.payable_id = b.id AND p.settlement = 'KEPT' AND p.method <> 'CASH'
-                       LEFT JOIN LATERAL (SELECT sum(service_fee) AS fees FROM refunds WHERE payment_id = p.id) AS r ON true
+                       LEFT JOIN LATERAL (SELECT sum(amount) AS amount, sum(service_fee) AS fees
+                                            FROM refunds WHERE payment_id = p.id AND created_at <= o.approved_at) AS r ON true
                       WHERE b.kind = 'session' AND b.owner_id = o.session_id AND p.currency = o.currency) AS t ON true
- WHERE o.status IN ('APPROVED', 'PAID')
+ WHERE o.approved_at IS NOT NULL
    AND (s.driver_id IS DISTINCT FROM o.driver_id OR o.gross_amount <> coalesce(t.gross, 0) OR o.service_fees <> coalesce(t.fees, 0)
         OR o.net_amount <> o.gross_amount - o.service_fees);
 
@@ -519,8 +537,31 @@ SELECT id AS hold_id, expires_at, business_now() - expires_at AS late
 SELECT id AS payout_id, session_id, status, driver_id, requested_by, approved_by_admin, paid_by_admin
   FROM driver_payouts
  WHERE approved_by_admin IN (requested_by, driver_id) OR paid_by_admin IN (requested_by, driver_id)
-    OR (status IN ('APPROVED', 'PAID')) <> (approved_by_admin IS NOT NULL) OR (status = 'PAID') <> (paid_at IS NOT NULL)
-    OR session_id IN (SELECT session_id FROM driver_payouts WHERE status <> 'REJECTED' GROUP BY session_id HAVING count(*) > 1);
+    OR (status IN ('APPROVED', 'IN_BATCH', 'PAID', 'RETURNED')) <> (approved_by_admin IS NOT NULL)
+    OR (status = 'PAID' AND paid_at IS NULL)
+    OR session_id IN (SELECT session_id FROM driver_payouts WHERE status NOT IN ('REJECTED', 'CANCELLED', 'RETURNED')
+                       GROUP BY session_id HAVING count(*) > 1);
+
+-- name: i13_batches
+-- A batch is approved by somebody who neither made it nor asked for or gets anything in it; it holds what its payouts say, of each of
+-- them all that is due, and adds up to what its files say; and no payout is in two that may be at the bank.
+SELECT b.id AS batch_id, b.status, b.made_by_admin, b.approved_by_admin, b.payouts, i.payouts AS items, b.total_amount, i.total, i.faults
+  FROM payout_batches b
+  LEFT JOIN LATERAL (SELECT count(*) AS payouts, sum(i.amount) AS total,
+                            count(*) FILTER (WHERE b.approved_by_admin IN (o.requested_by, o.driver_id) OR o.id IS NULL
+                                             OR i.amount <> o.net_amount - o.set_off_amount OR o.currency <> b.currency
+                                             OR a.payee_id IS DISTINCT FROM o.driver_id
+                                             OR (o.batch_id IS NOT DISTINCT FROM b.id) <> (b.status <> 'CANCELLED')) AS faults
+                       FROM payout_batch_items i
+                       LEFT JOIN driver_payouts o ON o.id = i.payout_id
+                       LEFT JOIN payout_accounts a ON a.id = i.account_id
+                      WHERE i.batch_id = b.id) AS i ON true
+ WHERE b.approved_by_admin = b.made_by_admin OR i.payouts <> b.payouts OR i.total IS DISTINCT FROM b.total_amount OR i.faults > 0
+UNION ALL
+SELECT o.batch_id, o.status, NULL, NULL, NULL, NULL, NULL, NULL, 1
+  FROM driver_payouts o LEFT JOIN payout_batches b ON b.id = o.batch_id
+ WHERE (o.batch_id IS NOT NULL AND NOT EXISTS (SELECT FROM payout_batch_items i WHERE i.batch_id = o.batch_id AND i.payout_id = o.id))
+    OR (o.batch_id IS NOT NULL AND o.status IN ('PAID', 'RETURNED') AND b.status IS DISTINCT FROM 'APPROVED');
 
 -- name: i14_sealed
 -- Every row of the audit log is sealed within :sealed_within, once no transaction before it is still running.
