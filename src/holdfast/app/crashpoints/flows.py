@@ -55,7 +55,7 @@ def _pay(*, waits: bool = True, **what: object) -> Ask:
 SESSION = Ask(DRIVER, "/sessions/start", {"routeId": "{route}", "stationId": "{station}", "totalSeats": 14}, {"session": "id"})
 HOLD = Ask(PASSENGER, "/bookings/hold", {"sessionId": "{session}", "seatsCount": 2}, {"booking": "bookingId"})
 PAY = _pay(bookingId="{booking}", method="CARD", token="tok_success")  # noqa: S106 - a word that the sandbox knows.
-TOP_UP = Ask(PASSENGER, "/wallet/top-ups", {"amount": 50.0}, {"top_up": "id"})
+TOP_UP = Ask(PASSENGER, "/wallet/top-ups", {"amount": 50.0}, {"top_up": "topUpId"})
 FILL = _pay(topUpId="{top_up}", method="CARD", token="tok_success")  # noqa: S106
 
 _NOTHING_TAKEN = {"payments FAILED": 1, "taken at the gateway": 0, "account GATEWAY": 0}

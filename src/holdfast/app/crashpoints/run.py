@@ -27,6 +27,7 @@ PATIENCE_S = 90.0
 _SETTINGS = {"max_connections": "200", "checkpoint_timeout": "30min", "max_wal_size": "4GB"}
 
 _SAY_EVERY = 50
+_SAID_MAX = 3_000
 DONE, REFUSED = "done", "refused"
 
 
@@ -115,7 +116,8 @@ class CrashPoints:
         known = dict(trial.known)
         course = await Trial(stand, flow, self._consumers, known).run(database, bank_file)
         if course.wrong:
-            raise Fault(f"{flow.name} goes wrong without any cut: {'; '.join(course.wrong)}")
+            said = stand.log.read_text(errors="replace")[-_SAID_MAX:]
+            raise Fault(f"{flow.name} goes wrong without any cut: {'; '.join(course.wrong)}\n{said}")
         return _Start(flow, database, bank_file, known, course)
 
     async def _cut(self, stand: Stand, start: _Start, at: Boundary, cut: Cut) -> Cell:

@@ -54,8 +54,8 @@ class Trial:
             self._stand.knife.sheathe()
             for number, act in enumerate(self._flow.before):
                 await self._do(act, f"before {number}")
-        if self._wrong:
-            raise AssertionError(self._wrong)
+        refused = [f"{act.path}: {answer.in_words}" for act, _, answer in self._answers if answer.status not in _SUCCESS]
+        assert not self._wrong + refused, f"{self._flow.name} cannot begin: {self._wrong + refused}"
         await self._stand.town.copy(self._stand.database, to)
         bank_file.write_bytes((self._stand.directory / "sandbox.sqlite3").read_bytes())
 
@@ -95,8 +95,7 @@ class Trial:
                 self._stand.knife.given_up.set()
             if answer is not None and (_is_known(answer) or not act.waits):
                 self._answers.append((act, key, answer))
-                if answer.status in _SUCCESS:
-                    self.known |= {name: answer.body[field] for name, field in act.keeps.items()}
+                self.known |= {name: answer.body[field] for name, field in act.keeps.items() if field in answer.body}
                 return
             # Whoever's connection breaks asks again at once; whoever hears that it is not known yet waits.
             if answer is not None or attempt:

@@ -9,6 +9,7 @@ import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -21,7 +22,9 @@ _PARAMETER = re.compile(r"%\(\w+\)s|\$\d+")
 _WORDS_SHOWN = 4
 _CANCEL = 80877102
 _LENGTH = 4
-_READY, _AUTHENTICATION = b"Z", b"R"
+_READY, _AUTHENTICATION, _ERROR = b"Z", b"R", b"E"
+# What ends the answer to each statement: done, there was none, there is more.
+_STATEMENT_ENDS = (b"C", b"I", b"s")
 # After these of PostgreSQL's kinds of authentication the server says more by itself.
 _NOTHING_TO_SAY = (0, 12)
 _BEGIN, _COMMIT = "BEGIN", "COMMIT"
@@ -134,10 +137,14 @@ class _Session:
                         self._writer.write(b"".join(unasked.result()))
                         unasked = asyncio.ensure_future(_read_message(self._server_reader))
                         await asyncio.wait({asked, unasked}, return_when=asyncio.FIRST_COMPLETED)
-                    what, sent = asked.result()
+                    sent = asked.result()
                 finally:
                     asked.cancel()
-                self._writer.write(await self._exchange(what, sent, unasked))
+                if sent.is_flushed and not sent.what:
+                    # Everything was answered already.
+                    self._server_writer.write(sent.sent)
+                    continue
+                self._writer.write(await self._exchange(sent, unasked))
                 await self._writer.drain()
                 if self._is_late:
                     return
@@ -162,36 +169,42 @@ class _Session:
             if kind == _AUTHENTICATION and int.from_bytes(body[4:8]) not in _NOTHING_TO_SAY:
                 self._server_writer.write(b"".join(await _read_message(self._reader)))
 
-    async def _read_round(self) -> tuple[list[str], bytes]:
-        """All that is sent until an answer is due, and the statements in it."""
-        what: list[str] = []
-        sent = b""
+    async def _read_round(self) -> "_Round":
+        """All that is sent until an answer is due."""
+        round_ = _Round()
         while True:
             kind, body = await _read_message(self._reader)
-            sent += kind + body
+            round_.sent += kind + body
             match kind:
                 case b"Q":
-                    return [_text(body[4:])], sent
+                    round_.what.append(_text(body[4:]))
+                    return round_
                 case b"P":
                     name, text = body[4:].split(b"\0")[:2]
                     self._prepared[name] = _text(text)
                 case b"B":
                     _, name, *_ = body[4:].split(b"\0", 2)
-                    what.append(self._prepared[name])
+                    round_.what.append(self._prepared[name])
                 case b"S":
-                    return what, sent
+                    return round_
+                case b"H":
+                    round_.is_flushed = True
+                    return round_
                 case b"X":
                     raise CutOff
 
-    async def _exchange(self, what: list[str], sent: bytes, first: "asyncio.Future[tuple[bytes, bytes]]") -> bytes:
+    async def _exchange(self, round_: "_Round", first: "asyncio.Future[tuple[bytes, bytes]]") -> bytes:
         async def ask() -> bytes:
-            self._server_writer.write(sent)
-            answer = b""
+            self._server_writer.write(round_.sent)
             kind, body = await first
-            while kind != _READY:
-                answer += kind + body
+            answer = kind + body
+            left = len(round_.what) - (kind in _STATEMENT_ENDS)
+            # Asked to say what it has, the server does not say that it is ready; after an error it says nothing more.
+            while kind != _READY and not (round_.is_flushed and (kind == _ERROR or not left)):
                 kind, body = await _read_message(self._server_reader)
-            return answer + kind + body
+                answer += kind + body
+                left -= kind in _STATEMENT_ENDS
+            return answer
 
         async def gives_up() -> None:
             await self._knife.given_up.wait()
@@ -199,7 +212,7 @@ class _Session:
             self._is_late = True
             self._server_writer.close()
 
-        names = " + ".join(_name_of(text) for text in what)
+        names = " + ".join(_name_of(text) for text in round_.what)
         if not self._counts(names):
             return await ask()
         return await self._knife.exchange(names, ask, is_call=False, gives_up=gives_up)
@@ -213,6 +226,15 @@ class _Session:
             return self._has_said_something
         self._has_said_something |= not _OPENING.match(names)
         return self._has_said_something
+
+
+@dataclass
+class _Round:
+    """What is sent together, and the statements in it. ``is_flushed``: an answer is wanted before all is said."""
+
+    what: list[str] = field(default_factory=list)
+    sent: bytes = b""
+    is_flushed: bool = False
 
 
 async def _read_message(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
