@@ -31,7 +31,7 @@ class TimePasses(Struct, frozen=True):
 
 
 class Work(Struct, frozen=True):
-    """The worker does some of its steps until nothing is left of them."""
+    """The worker does some of its steps, once."""
 
     steps: tuple[str, ...]
 

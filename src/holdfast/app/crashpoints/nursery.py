@@ -37,7 +37,7 @@ FAULT = "FAULT"
 
 
 class Order(Struct, frozen=True):
-    """What a new process is to do: serve, or those of the worker's steps that are named until nothing is left of them (none: all)."""
+    """What a new process is to do: serve, or those of the worker's steps that are named, once; all until nothing is left where none is."""
 
     serves: bool = False
     steps: tuple[str, ...] = ()
@@ -50,17 +50,17 @@ def steps_of(program: Program) -> Mapping[str, Step]:
     return {**program.steps, **consumers, **followers}
 
 
-async def work_off(program: Program, names: tuple[str, ...]) -> None:
-    """Do steps until nothing is left; a database that is away is tried again, as the loops do."""
+async def work(program: Program, names: tuple[str, ...]) -> None:
+    """Do some steps once, or all of them until nothing is left. A database that is away is tried again, as the loops do."""
     steps, failures = steps_of(program), 0
-    is_idle = False
-    while not is_idle and failures < FAILURES_MAX:
-        is_idle = True
+    is_done = False
+    while not is_done and failures < FAILURES_MAX:
+        is_done = True
         for name in names or steps:
             try:
-                is_idle = not await steps[name]() and is_idle
+                is_done = bool(await steps[name]() == 0 or names) and is_done
             except (psycopg.OperationalError, ConnectionLost, OutcomeUnknown, Overloaded):
-                failures, is_idle = failures + 1, False
+                failures, is_done = failures + 1, False
             except Exception:
                 print(FAULT, traceback.format_exc(), flush=True)
                 return
@@ -88,7 +88,7 @@ def raise_children(listener: socket.socket, orders: socket.socket) -> None:
             config = uvicorn.Config(app, loop="uvloop", http=CorkedProtocol, lifespan="off", log_config=None, access_log=False)
             uvicorn.Server(config).run(sockets=[listener])
         else:
-            asyncio.run(work_off(program, order.steps))
+            asyncio.run(work(program, order.steps))
         os._exit(0)
 
 

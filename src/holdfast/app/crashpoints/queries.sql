@@ -40,6 +40,11 @@ SELECT 'payment' AS what, id FROM payments WHERE status = 'INITIATED'
  UNION ALL SELECT 'booking on a session that was called off', b.id FROM bookings b JOIN driver_sessions s ON s.id = b.owner_id
             WHERE s.status = 'CANCELLED' AND b.status IN ('PENDING', 'CONFIRMED');
 
+-- name: behind
+-- Readers of the event log who have not read all of it.
+SELECT consumer FROM event_cursors c
+ WHERE EXISTS (SELECT FROM events e WHERE (e.epoch, e.xid, e.position) > (c.epoch, c.xid, c.position));
+
 -- name: facts
 -- What there is, counted and added up: it says the same after each course that came to the same end.
 SELECT 'bookings ' || status || coalesce(' ' || end_reason, '') AS what, count(*)::bigint AS many FROM bookings GROUP BY 1

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shutil
 import signal
 import socket
@@ -37,6 +38,7 @@ from holdfast.database import Database
 API = "/api/v1"
 ANSWER_WITHIN_S = 60.0
 TOKEN_LIFETIME = timedelta(hours=1)
+_UNEXPECTED = re.compile(rf"^{FAULT}|\[(error|critical) *\]|never retrieved")
 _NOT_INHERITED = ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "HOLDFAST_")
 _ROLES = {DRIVER: Role.DRIVER, ADMIN: Role.ADMIN, OTHER_ADMIN: Role.ADMIN}
 
@@ -148,7 +150,7 @@ class Stand:
     def faults(self) -> list[str]:
         """Errors that nobody in the program expected."""
         lines = self.log.read_text(errors="replace").splitlines()
-        return [line for line in lines if FAULT in line or "unhandled" in line]
+        return [line for line in lines if _UNEXPECTED.search(line)]
 
     async def ask(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer | None:
         """One request; None where the connection broke, or where nobody waits for its answer any more."""

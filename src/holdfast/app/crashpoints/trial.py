@@ -159,11 +159,13 @@ class Trial:
     async def _recover(self) -> None:
         """Let the worker do what is left to do, and move the time on until it has."""
         assert self._stand.books is not None
-        await self._work(_EVERYTHING)
         for _ in range(ROUNDS_MAX):
+            await self._work(_EVERYTHING)
+            while await self._stand.books.rows(SQL.behind):
+                await self._work(_EVERYTHING)
             if not await self._stand.books.rows(SQL.undecided):
                 return
-            await self._work_later()
+            await self._move_time(ROUND_S)
         self._wrong += [f"undecided: {row['what']} {row['id']}" for row in await self._stand.books.rows(SQL.undecided)]
 
     async def _ask_again(self) -> None:
