@@ -71,7 +71,9 @@ class Knife:
         """The flow is over: what comes now is neither numbered nor cut."""
         self._is_open = False
 
-    async def exchange(self, what: str, ask: Callable[[], Awaitable[bytes]], *, is_call: bool, gives_up: Callable[[], Awaitable[None]]) -> bytes:
+    async def exchange(
+        self, what: str, ask: Callable[[], Awaitable[bytes]], *, is_call: bool, gives_up: Callable[[], Awaitable[None]]
+    ) -> bytes:
         """Send something and return its answer, unless this is where it is to be cut. Raises CutOff.
 
         ``gives_up`` returns when the program itself no longer waits for this answer.

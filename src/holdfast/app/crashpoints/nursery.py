@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 
 import msgspec
@@ -21,8 +21,8 @@ import uvicorn
 from msgspec import Struct
 
 from holdfast.app import heap, logs
-from holdfast.app.edge.corked import CorkedProtocol
 from holdfast.app.background import Step
+from holdfast.app.edge.corked import CorkedProtocol
 from holdfast.app.http import create_app
 from holdfast.app.settings import load_settings
 from holdfast.app.wiring import Program, build_program

@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from random import Random
 
-import msgspec
 from msgspec import Struct
 
 from holdfast.app.crashpoints.cuts import Boundary, Cut
@@ -20,8 +19,8 @@ from holdfast.app.embedded import Home, PostgresServer, postgres_programs
 from holdfast.app.faults import Fault
 from holdfast.app.wiring import build_program
 
-STANDS = 3
-"""Trials at a time: one of them mostly waits."""
+STANDS = 4
+"""Trials at a time: some of them mostly wait."""
 
 PATIENCE_S = 90.0
 _SETTINGS = {"max_connections": "200", "checkpoint_timeout": "30min", "max_wal_size": "4GB"}
@@ -31,12 +30,16 @@ _SAID_MAX = 3_000
 DONE, REFUSED = "done", "refused"
 
 
+Say = Callable[[str], None]
+
+
 class Plan(Struct, frozen=True):
-    """What is to be run. ``sample``: so many cells, drawn from ``seed``; none: all."""
+    """What is to be run. ``sample``: so many cells, drawn from ``seed``; none: all. ``at``: a part of the name of a boundary."""
 
     sample: int | None = None
     seed: int = 1
     only: tuple[str, ...] = ()
+    at: str = ""
 
 
 class Cell(Struct, frozen=True):
@@ -71,6 +74,14 @@ class _Start(Struct, frozen=True):
     course: Course
 
 
+class Wanted(Struct, frozen=True):
+    """A cut that is to be tried."""
+
+    start: _Start
+    at: Boundary
+    cut: Cut
+
+
 class CrashPoints:
     """Stands on a cluster, with a start for each flow."""
 
@@ -79,34 +90,45 @@ class CrashPoints:
         self._stands = stands
         self._directory = directory
         program = build_program(stands[0].settings)
-        self._consumers = [reader.name for reader in (*program.consumers, *program.followers)]
+        self._consumers = [*(reader.name for reader in program.consumers), *(reader.name for reader in program.followers)]
 
-    async def run(self, plan: Plan, say: Callable[[str], None]) -> Table:
-        """Record every flow that is wanted, then cut it. Raises Fault where a flow goes wrong without any cut."""
+    async def run(self, plan: Plan, say: Say) -> Table:
+        """Record every flow that is wanted, then cut it where the plan says. Raises Fault where a flow goes wrong without any cut."""
+        cells = await self.record(choose(plan.only), say)
+        wanted = [cell for cell in cells if plan.at in cell.at.what]
+        if plan.sample is not None and plan.sample < len(wanted):
+            drawn = set(Random(plan.seed).sample(range(len(wanted)), plan.sample))  # noqa: S311 - it decides what is tried.
+            wanted = [cell for number, cell in enumerate(wanted) if number in drawn]
+        return await self.cut(wanted, say)
+
+    async def record(self, flows: Sequence[Flow], say: Say) -> list["Wanted"]:
+        """Run flows without any cut, and find out where and how they can be cut. Raises Fault where one goes wrong."""
+        found: list[Wanted] = []
+        for flow in flows:
+            start = await self._record(flow)
+            say(f"{flow.name}: {len(start.course.seen)} boundaries, {' / '.join(start.course.told) or 'nobody asks'}")
+            found += [Wanted(start, at, cut) for at in start.course.seen for cut in at.cuts]
+        return found
+
+    async def cut(self, wanted: Sequence["Wanted"], say: Say) -> Table:
+        """Run flows once for each cut."""
         began = asyncio.get_running_loop().time()
-        starts = [await self._record(flow) for flow in choose(plan.only)]
-        for start in starts:
-            say(f"{start.flow.name}: {len(start.course.seen)} boundaries, {' / '.join(start.course.told) or 'nobody asks'}")
-        cells = [(start, at, cut) for start in starts for at in start.course.seen for cut in at.cuts]
-        if plan.sample is not None and plan.sample < len(cells):
-            drawn = set(Random(plan.seed).sample(range(len(cells)), plan.sample))
-            cells = [cell for number, cell in enumerate(cells) if number in drawn]
         found: dict[int, Cell] = {}
-        waiting = iter(list(enumerate(cells)))
+        waiting = iter(list(enumerate(wanted)))
 
         async def work_at(stand: Stand) -> None:
-            for number, (start, at, cut) in waiting:
-                found[number] = await self._cut(stand, start, at, cut)
-                if found[number].wrong:
-                    say(f"WRONG {start.flow.name}, {at.number} {at.what}, {cut.value}: {found[number].wrong[0]}")
-                elif len(found) % _SAY_EVERY == 0:
-                    say(f"{len(found)} of {len(cells)}")
+            for number, each in waiting:
+                cell = found[number] = await self._cut(stand, each.start, each.at, each.cut)
+                if cell.wrong:
+                    say(f"WRONG {cell.flow}, {cell.boundary.number} {cell.boundary.what}, {cell.cut.value}: {cell.wrong[0]}")
+                if len(found) % _SAY_EVERY == 0:
+                    say(f"{len(found)} of {len(wanted)}")
 
         async with asyncio.TaskGroup() as group:
             for stand in self._stands:
                 group.create_task(work_at(stand))
-        seconds = asyncio.get_running_loop().time() - began
-        return Table({s.flow.name: list(s.course.seen) for s in starts}, [found[number] for number in sorted(found)], seconds)
+        boundaries = {each.start.flow.name: list(each.start.course.seen) for each in wanted}
+        return Table(boundaries, [found[number] for number in sorted(found)], asyncio.get_running_loop().time() - began)
 
     async def _record(self, flow: Flow) -> _Start:
         stand, name = self._stands[0], flow.name.replace(" ", "_").replace("-", "_")
@@ -152,7 +174,9 @@ def choose(only: Sequence[str]) -> list[Flow]:
 
 
 @asynccontextmanager
-async def open_crash_points(postgres: PostgresServer, directory: Path, *, stands: int = STANDS, patch: str = "") -> AsyncIterator[CrashPoints]:
+async def open_crash_points(
+    postgres: PostgresServer, directory: Path, *, stands: int = STANDS, patch: str = ""
+) -> AsyncIterator[CrashPoints]:
     """Everything, on a cluster that runs. ``patch``: MODULE:FUNCTION that changes the program before it is built: for controls."""
     town = await Town.found(postgres)
     try:

@@ -95,9 +95,16 @@ class Stand:
         """Start the nursery and listen on the wires, until the block ends."""
         ours, theirs = socket.socketpair()
         handed_over = (self._listener.fileno(), theirs.fileno())
-        command = [sys.executable, "-P", "-m", "holdfast.app.crashpoints.nursery", *map(str, handed_over), *([self._patch] if self._patch else [])]
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "holdfast.app.crashpoints.nursery",
+            *map(str, handed_over),
+            *([self._patch] if self._patch else []),
+        ]
         with self.log.open("wb") as log:
-            nursery = subprocess.Popen(
+            nursery = subprocess.Popen(  # noqa: ASYNC220 - it must be tied to this thread, and starts in no time.
                 leashed(command, signal.SIGKILL), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env=self._environment, cwd=self.directory, pass_fds=handed_over,
             )  # fmt: skip
@@ -118,16 +125,15 @@ class Stand:
     @asynccontextmanager
     async def trial(self, template: str, bank_file: Path | None, knife: Knife) -> AsyncIterator[None]:
         """A fresh database, gateway and web process, until the block ends."""
-        file = self.directory / "sandbox.sqlite3"
-        for left in self.directory.glob("sandbox.sqlite3*"):
+        for left in self.directory.glob(f"{self.bank_file.name}*"):
             left.unlink()
         if bank_file is not None:
-            shutil.copy(bank_file, file)
+            shutil.copy(bank_file, self.bank_file)
         self.log.write_bytes(b"")
         self.knife = self.wires.knife = knife
         await self.town.copy(template, self.database)
         self.books = await Books.open(self.town.postgres.url("postgres", self.database))
-        async with open_bank(file, self.settings.sandbox_gateway_secret.get_secret_value()) as bank:
+        async with open_bank(self.bank_file, self.settings.sandbox_gateway_secret.get_secret_value()) as bank:
             self.bank, self.wires.gateway = bank, bank.address
             try:
                 yield
@@ -140,6 +146,11 @@ class Stand:
                     await self._web
                 await self.wires.hang_up()
                 await self.books.close()
+
+    @property
+    def bank_file(self) -> Path:
+        """The books of the sandbox."""
+        return self.directory / "sandbox.sqlite3"
 
     @property
     def log(self) -> Path:

@@ -44,13 +44,13 @@ class Town:
         self.logins = {name: LoginId.new() for name in PEOPLE}
         self.route, self.station = RouteId.new(), StationId.new()
         self._admin = admin
+        self._made: set[str] = set()
 
     @classmethod
     async def found(cls, postgres: PostgresServer) -> Self:
         """Make the database that all others are copies of."""
         town = cls(postgres, await psycopg.AsyncConnection.connect(postgres.superuser_url, autocommit=True))
-        await town.drop(TOWN)
-        await town._run(sql.SQL("CREATE DATABASE {} TEMPLATE template0 OWNER holdfast_owner").format(sql.Identifier(TOWN)))
+        await town.copy("template0", TOWN)
         owner_url = postgres.url("holdfast_owner", TOWN)
         migrate(owner_url, months_ahead=MONTHS_AHEAD)
         async with await psycopg.AsyncConnection.connect(owner_url) as owner:
@@ -71,15 +71,19 @@ class Town:
 
     async def copy(self, template: str, name: str) -> None:
         """A database as another one is. Nobody may be connected to that."""
-        await self.drop(name)
+        await self._drop(name)
+        self._made.add(name)
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER holdfast_owner")
         await self._run(statement.format(sql.Identifier(name), sql.Identifier(template)))
 
-    async def drop(self, name: str) -> None:
-        await self._run(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
-
     async def close(self) -> None:
+        """Leave nothing behind."""
+        for name in self._made:
+            await self._drop(name)
         await self._admin.close()
+
+    async def _drop(self, name: str) -> None:
+        await self._run(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     async def _run(self, statement: sql.Composed) -> None:
         await self._admin.execute(statement)

@@ -1,6 +1,7 @@
 """One flow, run once: cut somewhere or not at all, brought to its end as people and workers do, and judged."""
 
 import asyncio
+import shutil
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -57,7 +58,7 @@ class Trial:
         refused = [f"{act.path}: {answer.in_words}" for act, _, answer in self._answers if answer.status not in _SUCCESS]
         assert not self._wrong + refused, f"{self._flow.name} cannot begin: {self._wrong + refused}"
         await self._stand.town.copy(self._stand.database, to)
-        bank_file.write_bytes((self._stand.directory / "sandbox.sqlite3").read_bytes())
+        shutil.copy(self._stand.bank_file, bank_file)
 
     async def run(self, template: str, bank_file: Path, at: Boundary | None = None, cut: Cut | None = None) -> Course:
         """The flow, cut at one boundary or not at all."""
@@ -104,8 +105,10 @@ class Trial:
 
     async def _send(self, act: Ask, key: str) -> Answer | None:
         headers = {
-            "Authorization": f"Bearer {self._stand.token(act.who)}", "Idempotency-Key": key.replace(" ", "-"), "Content-Type": "application/json"
-        }  # fmt: skip
+            "Authorization": f"Bearer {self._stand.token(act.who)}",
+            "Idempotency-Key": key.replace(" ", "-"),
+            "Content-Type": "application/json",
+        }
         body = {name: value.format_map(self.known) if isinstance(value, str) else value for name, value in act.body.items()}
         content = msgspec.json.encode(body) if body else b""
         answer = await self._stand.ask("POST", act.path.format_map(self.known), content, headers)
@@ -151,7 +154,7 @@ class Trial:
     async def _until_readable(self) -> None:
         assert self._stand.books is not None
         # Other trials share the cluster: nobody could tell us when their transactions end.
-        while not (await self._stand.books.rows(SQL.is_all_readable))[0]["is_readable"]:
+        while not (await self._stand.books.rows(SQL.is_all_readable))[0]["is_readable"]:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
     # How it ends ------------------------------------------------------------------------------------------------------------------
@@ -173,7 +176,9 @@ class Trial:
         for act, key, told in self._answers:
             again = await self._send(act, key)
             if told.status in _SUCCESS and again != told:
-                self._wrong.append(f"{act.path} was answered {told.in_words}, and {again.in_words if again else 'nothing'} when it was repeated")
+                self._wrong.append(
+                    f"{act.path} was answered {told.in_words}, and {again.in_words if again else 'nothing'} when it was repeated"
+                )
 
     async def _judge(self) -> dict[str, int]:
         stand = self._stand

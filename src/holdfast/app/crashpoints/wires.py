@@ -29,7 +29,9 @@ _STATEMENT_ENDS = (b"C", b"I", b"s")
 _NOTHING_TO_SAY = (0, 12)
 _BEGIN, _COMMIT = "BEGIN", "COMMIT"
 # What psycopg and SQLAlchemy say when a connection is opened.
-_OPENING = re.compile(r"SET transaction_timeout|select pg_catalog\.version|select current_schema|show |SAVEPOINT|RELEASE|SELECT typname", re.I)
+_OPENING = re.compile(
+    r"SET transaction_timeout|select pg_catalog\.version|select current_schema|show |SAVEPOINT|RELEASE|SELECT typname", re.IGNORECASE
+)
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
