@@ -13,7 +13,7 @@ from holdfast.inventory import Shortage
 from holdfast.payments import repository
 from holdfast.payments.gateway import Captured
 from holdfast.payments.models import Method, PaymentId
-from holdfast.payments.payable import Due
+from holdfast.payments.payable import Due, Settled
 from holdfast.payments.service import PaymentService
 from holdfast.payments.settling import PaymentAnswer, SettlingDesk, arrived
 
@@ -27,9 +27,10 @@ def two_commits() -> None:
             found = list((await repository.get_all(tx, sorted(wanted))).values())
             kind = found[0].payable_kind
             locked = await self._payables[kind].lock(tx, [payment.payable_id for payment in found], settling=True)
-            await locked.captured(tx, [arrived(payment) for payment in found])
+            effects = await locked.captured(tx, [arrived(payment) for payment in found])
+        kept = [payment for payment in found if isinstance(effects[payment.id], Settled)]
         async with self._database.transaction() as tx:
-            return await self._keep(tx, kind, found, wanted)
+            return await self._keep(tx, kind, kept, wanted) if kept else {}
 
     SettlingDesk._settle_all = settle_all  # type: ignore[method-assign]
 

@@ -32,6 +32,10 @@ INSERT INTO procrastinate_workers DEFAULT VALUES;
 -- Whether every event can be read: readers of the log wait for transactions anywhere in the cluster that are older.
 SELECT NOT EXISTS (SELECT FROM events WHERE xid >= pg_snapshot_xmin(pg_current_snapshot())) AS is_readable;
 
+-- name: is_somebody_blocked
+-- Whether somebody in this database waits for what another one has locked.
+SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0) AS is_blocked;
+
 -- name: undecided
 -- What somebody still waits for.
 SELECT 'payment' AS what, id FROM payments WHERE status = 'INITIATED'

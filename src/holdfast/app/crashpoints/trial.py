@@ -2,9 +2,10 @@
 
 import asyncio
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -15,7 +16,10 @@ from holdfast.app.crashpoints.flows import Act, Ask, Deliver, Flow, TimePasses, 
 from holdfast.app.crashpoints.stand import Answer, Stand
 from holdfast.app.crashpoints.town import SQL
 
+T = TypeVar("T")
+
 REPEATS_MAX = 8
+LOOK_AGAIN_S = 0.01
 ROUNDS_MAX = 6
 ROUND_S = 25
 """How far time goes on between two looks of the worker: longer than it leaves an answer to whoever called for it."""
@@ -90,10 +94,8 @@ class Trial:
     async def _ask(self, act: Ask, key: str) -> None:
         for attempt in range(REPEATS_MAX):
             answer = await self._send(act, key)
-            if self._stand.knife.held.is_set() and not self._stand.knife.given_up.is_set():
-                # Whoever asked repeats it while the first one still hangs, and only then its answer comes.
-                answer = await self._send(act, key)
-                self._stand.knife.given_up.set()
+            if self._hangs():
+                answer = await self._meanwhile(self._send(act, key))
             if answer is not None and (_is_known(answer) or not act.waits):
                 self._answers.append((act, key, answer))
                 self.known |= {name: answer.body[field] for name, field in act.keeps.items() if field in answer.body}
@@ -122,9 +124,8 @@ class Trial:
             left = False
             for headers, body in await self._stand.bank.messages():
                 answer = await self._stand.ask("POST", WEBHOOK, body, headers)
-                if self._stand.knife.held.is_set() and not self._stand.knife.given_up.is_set():
-                    answer = await self._stand.ask("POST", WEBHOOK, body, headers)
-                    self._stand.knife.given_up.set()
+                if self._hangs():
+                    answer = await self._meanwhile(self._stand.ask("POST", WEBHOOK, body, headers))
                 left |= answer is None or answer.status not in _SUCCESS
             if not left:
                 return
@@ -138,10 +139,22 @@ class Trial:
         if not knife.held.is_set():
             await asyncio.wait({working, held}, return_when=asyncio.FIRST_COMPLETED)
             if not working.done():
-                await (await self._stand.start_work(steps))
-                knife.given_up.set()
+                await self._meanwhile(await self._stand.start_work(steps))
         held.cancel()
         await working
+
+    def _hangs(self) -> bool:
+        """Whether an answer is being kept back."""
+        return self._stand.knife.held.is_set() and not self._stand.knife.given_up.is_set()
+
+    async def _meanwhile(self, doing: Awaitable[T]) -> T:
+        """Do it while the first one hangs. When it is done, or waits for what that has locked, the time of that is over."""
+        assert self._stand.books is not None
+        done = asyncio.ensure_future(doing)
+        while not done.done() and not (await self._stand.books.rows(SQL.is_somebody_blocked))[0]["is_blocked"]:
+            await asyncio.wait({done}, timeout=LOOK_AGAIN_S)
+        self._stand.knife.given_up.set()
+        return await done
 
     async def _work_later(self) -> None:
         await self._move_time(ROUND_S)
@@ -155,7 +168,7 @@ class Trial:
         assert self._stand.books is not None
         # Other trials share the cluster: nobody could tell us when their transactions end.
         while not (await self._stand.books.rows(SQL.is_all_readable))[0]["is_readable"]:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(LOOK_AGAIN_S)
 
     # How it ends ------------------------------------------------------------------------------------------------------------------
 
