@@ -6,6 +6,9 @@ from msgspec import Struct
 
 PASSENGER, OTHER_PASSENGER, DRIVER, ADMIN, OTHER_ADMIN = PEOPLE = ("passenger", "another passenger", "driver", "admin", "another admin")
 
+HOLD_S = 3600
+"""How long a hold lives here, in seconds."""
+
 
 class Ask(Struct, frozen=True):
     """A person's request, repeated with its key until they know. ``{names}`` in it stand for what was answered before.
@@ -69,7 +72,7 @@ FLOWS = (
         [Deliver()],
         [SESSION, HOLD, _pay(waits=False, bookingId="{booking}", method="CARD", token="tok_late_webhook")],  # noqa: S106
     ),
-    Flow("expire", [TimePasses(301), Work(("expiry",))], [SESSION, HOLD]),
+    Flow("expire", [TimePasses(HOLD_S + 1), Work(("expiry",))], [SESSION, HOLD]),
     Flow("refund", [Ask(PASSENGER, "/bookings/{booking}/cancel"), Work(("refunds",))], [SESSION, HOLD, PAY]),
     Flow(
         "cancel session",

@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from holdfast.app.crashpoints.bank import Bank, open_bank
 from holdfast.app.crashpoints.cuts import Knife
-from holdfast.app.crashpoints.flows import ADMIN, DRIVER, OTHER_ADMIN
+from holdfast.app.crashpoints.flows import ADMIN, DRIVER, HOLD_S, OTHER_ADMIN
 from holdfast.app.crashpoints.nursery import FAULT, Order
 from holdfast.app.crashpoints.town import Books, Town
 from holdfast.app.crashpoints.wires import Wires
@@ -221,6 +221,8 @@ class Stand:
             "REDIS_URL": "",
             "HOLDFAST_PORT": str(port),
             "HOLDFAST_SANDBOX_GATEWAY_URL": f"http://127.0.0.1:{gateway_port}",
+            # A start is prepared once, and its holds live on the clock of the machine until the last trial.
+            "HOLDFAST_HOLD_SECONDS": str(HOLD_S),
             "HOLDFAST_LOG_LEVEL": "warning",
         }
 
