@@ -24,6 +24,7 @@ from holdfast.app import heap, logs
 from holdfast.app.background import Step
 from holdfast.app.edge.corked import CorkedProtocol
 from holdfast.app.http import create_app
+from holdfast.app.leash import end_with_parent
 from holdfast.app.settings import load_settings
 from holdfast.app.wiring import Program, build_program
 from holdfast.common.errors import Overloaded
@@ -76,12 +77,14 @@ def raise_children(listener: socket.socket, orders: socket.socket) -> None:
     # Nobody asks what they ended with.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     orders.sendall(b"0\n")
+    nursery = os.getpid()
     for line in orders.makefile("rb"):
         order = msgspec.json.decode(line, type=Order)
         child = os.fork()
         if child:
             orders.sendall(b"%d\n" % child)
             continue
+        end_with_parent(nursery, signal.SIGKILL)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         orders.close()
         if order.serves:
