@@ -3,14 +3,14 @@
 Nothing here decides anything. To add a kind of resource, a gateway, something to pay for or a channel, add its line below.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
 from litestar import Litestar, Router
 
-from holdfast.app.background import Loop, in_background
+from holdfast.app.background import Loop, Step, in_background
 from holdfast.app.bench import endpoint as bench_endpoint
 from holdfast.app.edge.asgi import App
 from holdfast.app.faults import Fault
@@ -74,6 +74,8 @@ class Program:
     consumers: Sequence[Consumer]
     followers: Sequence[Follower]
     loops: Sequence[Loop]
+    steps: Mapping[str, Step]
+    """What the loops do over and over, one time each; tells how much it was."""
     jobs: Sequence[Job]
     gateways: Gateways
     close: Callable[[], Awaitable[None]]
@@ -221,6 +223,14 @@ def build_program(settings: Settings) -> Program:
             audit.sealer.run,
             *([audit.publisher.run] if audit.publisher else []),
         ],
+        steps={
+            "expiry": bookings.expiry.expire_some,
+            "outcomes": payments.reconciler.ask_for_unanswered,
+            "refunds": payments.refunds.do_due,
+            "webhooks": payments.inbox.apply_waiting,
+            "cash": payments.cash.give_up,
+            "seals": audit.sealer.seal_some,
+        },
         jobs=[*auth.jobs, *payments.jobs],
         gateways=payments.gateways,
         close=close,
