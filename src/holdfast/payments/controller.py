@@ -82,7 +82,8 @@ class WebhookController(Controller):
     )
     async def receive_webhook(self, gateway: str, request: Request[Any, Any, Any], inbox: NamedDependency[Inbox]) -> None:
         """Where a payment gateway tells what became of a payment or a refund. Signed; anything else is refused and not kept."""
-        await inbox.receive(gateway, {name.lower(): value for name, value in request.headers.items()}, await request.body())
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        await inbox.receive(gateway, {**headers, ":path": f"{request.url.path}?{request.url.query}"}, await request.body())
 
 
 def router(service: PaymentService, inbox: Inbox, payables: Payables) -> Router:

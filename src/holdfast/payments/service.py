@@ -22,7 +22,7 @@ from holdfast.payments import repository
 from holdfast.payments.desk import WalletDesk
 from holdfast.payments.errors import MethodNotTaken, PaymentRunning, PaymentUnknown
 from holdfast.payments.events import PaymentInitiated
-from holdfast.payments.gateway import Gateway, Gateways, Outcome, Unknown
+from holdfast.payments.gateway import Gateway, Gateways, Known, Outcome, Unknown
 from holdfast.payments.models import Method, Payment, PaymentId
 from holdfast.payments.outcomes import Outcomes
 from holdfast.payments.payable import Due, Payables, PayableUnknown
@@ -170,7 +170,7 @@ class PaymentService:
 
     async def _find_or_charge(self, payment: Payment, token: str) -> Outcome:
         gateway = self._gateways[payment.gateway]
-        found = await gateway.find(payment.id)
+        found = await gateway.find(payment.id, Known(payment.gateway_reference))
         if found is not None:
             return found
         # The first call never reached the gateway. The payer asks for it once more, under the same id.
