@@ -98,7 +98,7 @@ Handler = Callable[[Request], Awaitable[Answer] | Answer]
 
 
 class GatewayServer(ABC):
-    """An ASGI application. ``webhook_url`` None: nobody is told anything. ``silence_s``: how long a request hangs that is never answered."""
+    """An ASGI application. ``silence_s``: how long a request hangs that is never answered. ``webhook_url`` None: nobody is told."""
 
     def __init__(self, webhook_url: str | None, *, silence_s: float) -> None:
         self._webhook_url = webhook_url
@@ -146,10 +146,11 @@ class GatewayServer(ABC):
         if self._webhook_url is not None:
             self._start(self._deliver(self._webhook_url, body, self.signed(body, is_forged=is_forged)))
 
-    async def answer(self, request: Request, handler: Handler) -> Answer:
-        """Do what is asked. A vendor that knows idempotency keys does more here."""
+    async def answer(self, request: Request, handler: Handler, mood: Mood | None) -> Answer:
+        """Do what is asked. A vendor that knows idempotency keys remembers here what it answered, errors too."""
         answer = handler(request)
-        return answer if isinstance(answer, Answer) else await answer
+        done = answer if isinstance(answer, Answer) else await answer
+        return self.error(mood) if mood is Mood.ERROR_DONE else done
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -173,12 +174,10 @@ class GatewayServer(ABC):
                 await asyncio.sleep(self._silence_s)
             await _send(send, self.error(mood))
             return
-        answer = self.may_call(request) or await self.answer(request, handler)
+        answer = self.may_call(request) or await self.answer(request, handler, mood)
         match mood:
             case Mood.SILENT_DONE:
                 await asyncio.sleep(self._silence_s)
-            case Mood.ERROR_DONE:
-                answer = self.error(mood)
             case Mood.NONSENSE_DONE:
                 answer = Answer(200, b"<html>It works!</html>")
             case Mood.CUT_DONE:

@@ -90,13 +90,7 @@ class Inbox:
     async def _try(self, webhook_id: WebhookId, facts: str) -> None:
         try:
             for fact in _read(facts):
-                match fact:
-                    case PaymentFact():
-                        await self._outcomes.apply(fact.payment, fact.outcome)
-                    case RefundFact():
-                        await self._refunds.apply(fact.refund, fact.outcome)
-                    case PaymentNews():
-                        await self._ask(fact)
+                await self._apply(fact)
             async with self._database.transaction() as tx:
                 await repository.webhook_applied(tx, webhook_id)
         except (*repository.DATABASE_AWAY, GatewayDown) as error:
@@ -104,6 +98,15 @@ class Inbox:
         except Exception:
             # One message that trips us must not keep its neighbours waiting.
             log.exception("webhook_failed", webhook_id=str(webhook_id))
+
+    async def _apply(self, fact: Fact) -> None:
+        match fact:
+            case PaymentFact():
+                await self._outcomes.apply(fact.payment, fact.outcome)
+            case RefundFact():
+                await self._refunds.apply(fact.refund, fact.outcome)
+            case PaymentNews():
+                await self._ask(fact)
 
     async def _ask(self, news: PaymentNews) -> None:
         """Ask the gateway what became of a payment. Raises GatewayDown where it does not know yet: the message waits."""

@@ -69,7 +69,10 @@ class Unanswered(Struct, frozen=True):
 
 
 class DueRefund(Struct, frozen=True):
-    """A refund to be asked for. ``refunded`` is what its gateway gave back of the payment already; None while an earlier one is undecided."""
+    """A refund to be asked for.
+
+    ``refunded`` is what its gateway gave back of the payment already; None while an earlier one is undecided.
+    """
 
     id: RefundId
     payment_id: PaymentId

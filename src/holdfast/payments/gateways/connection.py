@@ -43,7 +43,14 @@ class Connection:
         await self._client.aclose()
 
     async def ask(
-        self, method: str, path: str, *, meant: frozenset[int], headers: Mapping[str, str], json: object = None, form: object = None
+        self,
+        method: str,
+        path: str,
+        *,
+        meant: frozenset[int],
+        headers: Mapping[str, str],
+        json: object = None,
+        form: Mapping[str, str] | None = None,
     ) -> httpx.Response | Unknown:
         """The answer, where its status is one of those that mean something. Everything else says nothing about what was done."""
         forbid_inside_transaction(f"the gateway {self._name}: {method} {path}")

@@ -144,7 +144,12 @@ class _Callback(Struct, frozen=True):
 
 
 class _Wrapped(Struct, frozen=True):
-    obj: msgspec.Raw | None = None
+    obj: msgspec.Raw = msgspec.Raw(b"")
+
+
+class _NoList(AsyncIterator[SettledItem]):
+    async def __anext__(self) -> SettledItem:
+        raise GatewayDown("Paymob documents no list of transactions: read its settlement file")
 
 
 class PaymobGateway:
@@ -207,20 +212,12 @@ class PaymobGateway:
 
     async def refund(self, refund: RefundId, payment: PaymentId, amount: Amount, known: Known = NOTHING_KNOWN) -> RefundOutcome:
         """Give back, where Paymob has given back just what our books say. It is how one knows whether this refund is done already."""
-        if known.refunded is None:
-            return Unknown("an earlier refund of this payment is not decided yet")
         charged = await self._transaction(known.reference or "")
         if isinstance(charged, Unknown):
             return charged
-        if charged.order.merchant_order_id != str(payment):
-            return Unknown("the gateway has this transaction for something else")
-        given_back = charged.refunded_amount_cents or 0
-        if given_back == known.refunded + amount.minor:
-            return Refunded(str(charged.id))
-        if given_back != known.refunded:
-            return Unknown(f"the gateway gave back {given_back} and our books say {known.refunded}: somebody has to look")
-        if charged.is_voided or given_back + amount.minor > charged.amount_cents or charged.currency != amount.currency:
-            return Declined("not_refundable")
+        outcome = _refund_outcome(charged, payment, amount, known)
+        if outcome is not None:
+            return outcome
         if self._asked_just_now(refund):
             return Unknown("it was asked for this a moment ago and did not answer")
         wanted = {"transaction_id": charged.id, "amount_cents": amount.minor}
@@ -228,18 +225,10 @@ class PaymobGateway:
         if isinstance(answer, Unknown):
             return answer
         self._refunds_asked.pop(refund, None)
-        if answer.status_code in (_BAD, _UNFIT):
-            return Declined("not_refundable")
-        done = _transaction_in(answer)
-        if isinstance(done, Unknown):
-            return done
-        if done.pending:
-            return Pending(str(done.id))
-        return Refunded(str(done.id)) if done.success else Declined("refund_not_possible", str(done.id))
+        return Declined("not_refundable") if answer.status_code in (_BAD, _UNFIT) else _given_back(answer)
 
-    async def list_settled(self, since: datetime) -> AsyncIterator[SettledItem]:
-        raise GatewayDown("Paymob documents no list of transactions: read its settlement file")
-        yield  # What makes it an iterator.
+    def list_settled(self, since: datetime) -> AsyncIterator[SettledItem]:
+        return _NoList()
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes) -> Sequence[WebhookFact]:
         """Callbacks about cards that Paymob was asked to keep are refused: they carry tokens, and addresses of payers."""
@@ -330,7 +319,7 @@ def _transaction_in(answer: httpx.Response) -> _Transaction | Unknown:
     wrapped = read(answer.content, _Wrapped)
     if isinstance(wrapped, Unknown):
         return wrapped
-    return read(bytes(wrapped.obj) if wrapped.obj is not None else answer.content, _Transaction)
+    return read(bytes(wrapped.obj) or answer.content, _Transaction)
 
 
 def _outcome(charged: _Transaction) -> Outcome:
@@ -342,6 +331,31 @@ def _outcome(charged: _Transaction) -> Outcome:
     if not charged.success and charged.order.paid_amount_cents > 0:
         return Unknown("the latest attempt failed, and another one of the same order is paid")
     return Declined(_REASONS.get(str(charged.data.txn_response_code), "declined"), reference)
+
+
+def _refund_outcome(charged: _Transaction, payment: PaymentId, amount: Amount, known: Known) -> RefundOutcome | None:
+    """What became of a refund, by what Paymob has given back of the payment in all; None where it is still to be asked for."""
+    if charged.order.merchant_order_id != str(payment):
+        return Unknown("the gateway has this transaction for something else")
+    if known.refunded is None:
+        return Unknown("an earlier refund of this payment is not decided yet")
+    given_back = charged.refunded_amount_cents or 0
+    if given_back == known.refunded + amount.minor:
+        return Refunded(str(charged.id))
+    if given_back != known.refunded:
+        return Unknown(f"the gateway gave back {given_back} and our books say {known.refunded}: somebody has to look")
+    if charged.is_voided or given_back + amount.minor > charged.amount_cents or charged.currency != amount.currency:
+        return Declined("not_refundable")
+    return None
+
+
+def _given_back(answer: httpx.Response) -> RefundOutcome:
+    done = _transaction_in(answer)
+    if isinstance(done, Unknown):
+        return done
+    if done.pending:
+        return Pending(str(done.id))
+    return Refunded(str(done.id)) if done.success else Declined("refund_not_possible", str(done.id))
 
 
 def _signed(about: _Transaction) -> str:

@@ -82,7 +82,7 @@ CERTIFICATE_FETCHES_MAX = 20
 _MARGIN_S = 60.0
 _MINUTE_S = 60.0
 _PAGE = 500
-_WINDOW = timedelta(days=31)
+_WINDOW = timedelta(days=30)
 _OK, _CREATED, _MISSING, _UNFIT = 200, 201, 404, 422
 _DONE = frozenset({_OK, _CREATED})
 
@@ -251,14 +251,12 @@ class PayPalGateway:
         if known.reference is None:
             return None
         order = await self._order(known.reference)
-        if isinstance(order, Unknown):
-            return order
         if order is None:
             # Nothing is taken of an order that nobody approved, and it is forgotten some hours later.
             return None if age(payment) > APPROVED_WITHIN else Unknown("the gateway has not heard of its own order")
-        if [unit.custom_id for unit in order.purchase_units] != [str(payment)]:
-            return Unknown("the gateway has this order for something else")
-        outcome = _outcome(order)
+        if isinstance(order, Unknown):
+            return order
+        outcome = _outcome(order, payment)
         if outcome is not None:
             return outcome
         if known.is_given_up or age(payment) > APPROVED_WITHIN:
@@ -288,10 +286,12 @@ class PayPalGateway:
     async def list_settled(self, since: datetime) -> AsyncIterator[SettledItem]:
         now = datetime.now(UTC)
         while since < now:
-            until = min(since + _WINDOW, now)
-            found = [item for moved in await self._moved(since, until) if (item := _settled(moved)) is not None]
-            for item in sorted(found, key=lambda item: item.at):
-                yield item
+            until = since + _WINDOW
+            found = [_settled(moved) for moved in await self._moved(since, until)]
+            for item in sorted((item for item in found if item is not None), key=lambda item: item.at):
+                # PayPal is asked in whole seconds, a little beyond both ends.
+                if since <= item.at < until:
+                    yield item
             since = until
 
     async def fetch_certificate(self, headers: Mapping[str, str]) -> None:
@@ -362,9 +362,7 @@ class PayPalGateway:
             raise ForgedWebhook from error
 
     async def _capture(self, payment: PaymentId, order: _Order) -> Outcome:
-        answer = await self._call(
-            "POST", f"/v2/checkout/orders/{order.id}/capture", {}, key=f"{payment}-capture", meant=_DONE | {_UNFIT}
-        )
+        answer = await self._call("POST", f"/v2/checkout/orders/{order.id}/capture", {}, key=f"{payment}-capture", meant=_DONE | {_UNFIT})
         if isinstance(answer, Unknown):
             return answer
         if answer.status_code == _UNFIT:
@@ -376,7 +374,7 @@ class PayPalGateway:
         captured = read(answer.content, _Order)
         if isinstance(captured, Unknown):
             return captured
-        return _outcome(captured) or Pending(order.id)
+        return _outcome(captured, payment) or Pending(order.id)
 
     async def _earlier(self, refund: RefundId, payment: PaymentId, capture_id: str) -> RefundOutcome | None:
         """What became of a refund that was asked for before; None where it never was."""
@@ -403,7 +401,7 @@ class PayPalGateway:
         while number <= pages:
             asked = {
                 "start_date": since.isoformat(timespec="seconds"),
-                "end_date": until.isoformat(timespec="seconds"),
+                "end_date": (until + timedelta(seconds=1)).isoformat(timespec="seconds"),
                 "transaction_status": "S",
                 "fields": "transaction_info",
                 "page_size": _PAGE,
@@ -464,8 +462,10 @@ def _issue(answer: httpx.Response) -> str:
     return "" if isinstance(problem, Unknown) else problem.issue
 
 
-def _outcome(order: _Order) -> Outcome | None:
+def _outcome(order: _Order, payment: PaymentId) -> Outcome | None:
     """What an order says of its capture; None where nobody captured yet."""
+    if [unit.custom_id for unit in order.purchase_units] != [str(payment)]:
+        return Unknown("the gateway has this order for something else")
     captures = [capture for unit in order.purchase_units for capture in unit.payments.captures]
     if captures:
         return _of_capture(captures[-1], order.id)
