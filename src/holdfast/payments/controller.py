@@ -14,7 +14,7 @@ from holdfast.common.ids import MalformedId
 from holdfast.idempotency import IdempotencyKey
 from holdfast.idempotency.errors import KeyUsedForAnother, StillRunning
 from holdfast.payments.dto import PaymentView, PayRequest
-from holdfast.payments.errors import GatewayUnknown, MethodNotTaken, PaymentRunning, PaymentUnknown, WalletTooLow
+from holdfast.payments.errors import CardNumberSent, GatewayUnknown, MethodNotTaken, PaymentRunning, PaymentUnknown, WalletTooLow
 from holdfast.payments.gateway import ForgedWebhook
 from holdfast.payments.inbox import Inbox
 from holdfast.payments.models import Method, PaymentId
@@ -32,7 +32,7 @@ class PaymentController(Controller):
     @post(
         "/pay",
         guards=[requires()],
-        responses=refusals(PayableUnknown, MethodNotTaken, WalletTooLow, PaymentRunning, StillRunning, KeyUsedForAnother),
+        responses=refusals(PayableUnknown, MethodNotTaken, CardNumberSent, WalletTooLow, PaymentRunning, StillRunning, KeyUsedForAnother),
     )
     async def pay(
         self,

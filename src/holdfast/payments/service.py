@@ -13,6 +13,7 @@ import structlog
 from holdfast import audit, events, idempotency
 from holdfast.audit import Deed
 from holdfast.common.actor import Actor
+from holdfast.common.cards import holds_card_number
 from holdfast.common.errors import Invalid, Overloaded, Refusal
 from holdfast.common.wire import restored
 from holdfast.database import Database, Tx, retried
@@ -20,7 +21,7 @@ from holdfast.idempotency import IdempotencyKey, KeyedRequest, OtherBody, Replay
 from holdfast.idempotency.errors import KeyUsedForAnother, StillRunning
 from holdfast.payments import repository
 from holdfast.payments.desk import WalletDesk
-from holdfast.payments.errors import MethodNotTaken, PaymentRunning, PaymentUnknown
+from holdfast.payments.errors import CardNumberSent, MethodNotTaken, PaymentRunning, PaymentUnknown
 from holdfast.payments.events import PaymentInitiated
 from holdfast.payments.gateway import Gateway, Gateways, Known, Outcome, Unknown
 from holdfast.payments.models import Method, Payment, PaymentId
@@ -67,9 +68,11 @@ class PaymentService:
 
         The answer is SUCCESS, FAILED (try again until the deadline of the hold), or INITIATED while nobody knows yet. Repeating it
         with the same key asks for the outcome of the first request and never charges twice. Raises MethodNotTaken, Invalid,
-        WalletTooLow, PayableUnknown (also for another's), PaymentRunning, StillRunning, KeyUsedForAnother, and what the thing refuses
-        with.
+        CardNumberSent, WalletTooLow, PayableUnknown (also for another's), PaymentRunning, StillRunning, KeyUsedForAnother, and what
+        the thing refuses with.
         """
+        if token is not None and holds_card_number(token):
+            raise CardNumberSent
         if method is Method.WALLET:
             return await self._wallets.pay(actor, key, payable)
         gateway = self._gateways.taking(method)
