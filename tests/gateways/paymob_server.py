@@ -54,6 +54,7 @@ class PaymobServer(GatewayServer):
         self._intentions: dict[str, Thing] = {}
         self._transactions: list[Thing] = []
         self._refund_fails = False
+        self._declines: str | None = None
         self.is_wrapped = False
         """Whether a transaction comes inside of ``obj``, as one half of the documentation shows it."""
 
@@ -64,12 +65,11 @@ class PaymobServer(GatewayServer):
             INQUIRY: self._inquire,
             r"GET /api/acceptance/transactions/(?P<id>\d+)": self._read,
             REFUND: self._refund,
-            r"POST /unifiedcheckout/": self._pay,
         }
 
     def may_call(self, request: Request) -> Answer | None:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if request.path == "/api/auth/tokens" or request.path.startswith("/unifiedcheckout/"):
+        if request.path == "/api/auth/tokens":
             return None
         if request.path in ("/v1/intention/", "/api/acceptance/void_refund/refund"):
             is_known = (scheme, token) == ("Token", self._secret)
@@ -97,6 +97,15 @@ class PaymobServer(GatewayServer):
     async def rate_limit_next(self, path: str = INTENTION) -> None:
         await self._obey(Control(mood=Mood.TOO_MANY, path=path))
 
+    def decline_next(self, word: str = "DECLINED") -> None:
+        """The next payer on a page is refused by their bank, in this word."""
+        self._declines = word
+
+    async def happens(self, what: str, about: str) -> None:
+        """``pay`` on the page ``about``, for whoever drives this server from another process."""
+        assert what == "pay"
+        self.pay(about)
+
     def fail_next_refund(self) -> None:
         self._refund_fails = True
 
@@ -109,6 +118,7 @@ class PaymobServer(GatewayServer):
         assert asked["publicKey"] == [self._public]
         intention = self._intentions[asked["clientSecret"][0]]
         assert self.now() < intention["expires_at"], "the page has ended"
+        decline, self._declines = decline or self._declines, None
         return self._transact(intention["order"], intention["amount"], intention["currency"], decline=decline, is_pending=is_pending)
 
     def decide(self, transaction: Thing, *, is_paid: bool) -> None:
@@ -198,12 +208,6 @@ class PaymobServer(GatewayServer):
             parent["refunded_amount_cents"] += asked["amount_cents"]
             parent["is_refunded"] = True
         return self._shown(refund, 201)
-
-    def _pay(self, request: Request) -> Answer:
-        """The page itself, for whoever drives this server from another process."""
-        declined = request.form.get("decline")
-        transaction = self.pay(f"{request.path}?{'&'.join(f'{name}={value}' for name, value in request.query)}", decline=declined)
-        return self._shown(transaction)
 
     def _transact(
         self,

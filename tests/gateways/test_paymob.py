@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from tests.gateways.counter import open_counter
 from tests.gateways.paymob_server import INQUIRY, REFUND, PaymobServer, text_to_sign
-from tests.gateways.server import Delivery
+from tests.gateways.server import Control, Delivery, control
 from tests.payments.test_refunds import give_back
 from tests.payments.till import SOLD, Thing, Till, fresh_key, until
 from tests.servers import serving
@@ -90,6 +90,13 @@ async def test_success_on_the_page(paymob: Paymob) -> None:
     assert await paymob.gateway.find(payment, Known(shown.reference)) == Captured(egp(31), str(transaction["id"]))
 
 
+async def test_it_is_driven_from_another_process_too(paymob: Paymob) -> None:
+    payment, shown = await paymob.page()
+    page = shown.next_action or ""
+    await control(page.partition("/unifiedcheckout")[0], Control(happens="pay", about=page))
+    assert isinstance(await paymob.gateway.find(payment, Known(shown.reference)), Captured)
+
+
 @pytest.mark.parametrize(
     ("source", "methods", "tokens"), [("card", [CARDS], None), ("wallet", [WALLETS], None), ("e5f0c1", [CARDS], ["e5f0c1"])]
 )
@@ -112,7 +119,8 @@ async def test_currencies_without_two_decimals_are_not_taken(paymob: Paymob, amo
 @pytest.mark.parametrize(("word", "reason"), [("INSUFFICIENT_FUNDS", "insufficient_funds"), ("4111111111111111 IS BAD", "declined")])
 async def test_declined_in_words_of_ours(paymob: Paymob, word: str, reason: str) -> None:
     payment, shown = await paymob.page()
-    transaction = paymob.server.pay(shown.next_action or "", decline=word)
+    paymob.server.decline_next(word)
+    transaction = paymob.server.pay(shown.next_action or "")
     assert await paymob.gateway.find(payment, Known(shown.reference)) == Declined(reason, str(transaction["id"]))
     # The page lives on: who pays on it after all has paid.
     again = paymob.server.pay(shown.next_action or "")

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from tests.gateways.counter import open_counter
 from tests.gateways.paypal_server import CERTIFICATE, TOKEN, PayPalServer, Thing
-from tests.gateways.server import Delivery
+from tests.gateways.server import Control, Delivery, Mood, control
 from tests.payments.test_refunds import give_back
 from tests.payments.till import SOLD, Till, fresh_key, until
 from tests.payments.till import Thing as Sold
@@ -94,6 +94,14 @@ async def test_what_was_approved_is_captured_by_asking_and_only_once(paypal: Pay
     assert set(taken) == {Captured(EUROS, taken[0].reference)}
     assert await paypal.gateway.find(payment, known) == taken[0]
     assert paypal.server.moved == [("EUR", "31.00")]
+
+
+async def test_it_is_driven_from_another_process_too(paypal: PayPal) -> None:
+    payment, shown = await paypal.order()
+    await control(paypal.url, Control(happens="approve", about=shown.next_action or ""))
+    await control(paypal.url, Control(mood=Mood.TOO_MANY, path=f"POST /v2/checkout/orders/{shown.reference}/capture"))
+    assert isinstance(await paypal.gateway.find(payment, Known(shown.reference)), Unknown)
+    assert isinstance(await paypal.gateway.find(payment, Known(shown.reference)), Captured)
 
 
 async def test_what_the_payer_is_asked(paypal: PayPal) -> None:

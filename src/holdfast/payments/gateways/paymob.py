@@ -11,7 +11,10 @@ HMAC, Transaction Inquiry, Refund) and, where it is silent, from public integrat
   to. So a callback proves that something happened to some transaction, not to which payment: it makes us ask, and no more.
 - A refund has no idempotency key. What was given back so far (``refunded_amount_cents``) is compared with our books first.
 
-Not verified against a live account: ``expiration`` in seconds, ``card_tokens`` in an intention, the words of
+Void (all of it, on the same business day, without a fee) is not used: a refund does for every amount on every day.
+
+Not verified against a live account: whether a second intention may have the same ``special_reference`` (where it may not, a payment
+whose first page was lost fails, and the payer begins another), ``expiration`` in seconds, ``card_tokens`` in an intention, the words of
 ``txn_response_code``, what a refund that is too large is answered with, currencies without two decimals (not taken).
 Paymob documents no list of transactions: ``list_settled`` raises, and its settlement files take that place.
 """
