@@ -37,7 +37,10 @@ from holdfast.notifications import module as notifications_module
 from holdfast.notifications.channels.sms import AppriseSender
 from holdfast.payments import module as payments_module
 from holdfast.payments.gateway import Gateway, Gateways
+from holdfast.payments.gateways.paymob import Contact, PaymobGateway, PaymobKeys
+from holdfast.payments.gateways.paypal import PayPalGateway
 from holdfast.payments.gateways.sandbox import SandboxGateway
+from holdfast.payments.models import Method
 from holdfast.payments.payable import Payables
 from holdfast.payouts import module as payouts_module
 from holdfast.payouts.accounts.iban import normalized
@@ -264,6 +267,10 @@ def _gateways(settings: Settings) -> Gateways:
     # Last, because `up` always has one, and of two that take a method the first is asked.
     if settings.sandbox_gateway_url:
         gateways.append(SandboxGateway(settings.sandbox_gateway_url, settings.sandbox_gateway_secret.get_secret_value()))
+    if settings.paymob_secret_key.get_secret_value():
+        gateways.append(_paymob(settings))
+    if settings.paypal_client_id:
+        gateways.append(_paypal(settings))
     return Gateways(*gateways)
 
 
@@ -277,3 +284,43 @@ def _stripe(settings: Settings) -> Gateway:
     if not settings.payment_return_url:
         raise Fault("HOLDFAST_PAYMENT_RETURN_URL: set it, Stripe needs a page of yours to which payers come back from 3-D Secure.")
     return StripeGateway(settings.stripe_secret_key.get_secret_value(), webhook_secrets, api_base=settings.stripe_api_base or None)
+
+
+def _paymob(settings: Settings) -> Gateway:
+    keys = PaymobKeys(
+        secret=settings.paymob_secret_key.get_secret_value(),
+        public=settings.paymob_public_key,
+        hmac=settings.paymob_hmac_secret.get_secret_value(),
+        api=settings.paymob_api_key.get_secret_value(),
+    )
+    integrations = {Method.CARD: settings.paymob_card_integration, Method.MOBILE_WALLET: settings.paymob_wallet_integration}
+    contact = Contact(settings.paymob_contact_phone, settings.paymob_contact_email)
+    needed = {
+        "HOLDFAST_PAYMOB_PUBLIC_KEY": keys.public,
+        "HOLDFAST_PAYMOB_HMAC_SECRET": keys.hmac,
+        "HOLDFAST_PAYMOB_API_KEY": keys.api,
+        "HOLDFAST_PAYMOB_CARD_INTEGRATION": any(integrations.values()),
+        "HOLDFAST_PAYMOB_CONTACT_PHONE": contact.phone,
+        "HOLDFAST_PAYMOB_CONTACT_EMAIL": contact.email,
+    }
+    _demand(needed, beside="HOLDFAST_PAYMOB_SECRET_KEY")
+    return PaymobGateway(
+        settings.paymob_url,
+        keys,
+        {method: integration for method, integration in integrations.items() if integration},
+        contact,
+        callback_url=f"{settings.public_url}/api/v1/webhooks/gateways/{PaymobGateway.name}" if settings.public_url else None,
+    )
+
+
+def _paypal(settings: Settings) -> Gateway:
+    secret = settings.paypal_secret.get_secret_value()
+    needed = {"HOLDFAST_PAYPAL_SECRET": secret, "HOLDFAST_PAYPAL_WEBHOOK_ID": settings.paypal_webhook_id}
+    _demand(needed, beside="HOLDFAST_PAYPAL_CLIENT_ID")
+    return PayPalGateway(settings.paypal_url, settings.paypal_client_id, secret, settings.paypal_webhook_id)
+
+
+def _demand(needed: Mapping[str, object], *, beside: str) -> None:
+    missing = [name for name, value in needed.items() if not value]
+    if missing:
+        raise Fault(f"{', '.join(missing)}: set it too, or unset {beside}.")

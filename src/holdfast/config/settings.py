@@ -218,6 +218,53 @@ class Settings(BaseSettings):
         description="How long no payout goes to a bank account that was named just now, in hours.",
     )
 
+    paymob_url: str = Field(
+        "https://accept.paymob.com",
+        alias="HOLDFAST_PAYMOB_URL",
+        pattern="^https?://.+[^/]$",
+        description="Where Paymob listens. Paymob is used where its secret key is set; then the other credentials are needed too.",
+    )
+    paymob_secret_key: SecretStr = Field(
+        SecretStr(""), alias="HOLDFAST_PAYMOB_SECRET_KEY", description="Paymob's secret key: makes pages to pay on, and gives money back."
+    )
+    paymob_public_key: str = Field("", alias="HOLDFAST_PAYMOB_PUBLIC_KEY", description="Paymob's public key, part of the page's address.")
+    paymob_hmac_secret: SecretStr = Field(
+        SecretStr(""), alias="HOLDFAST_PAYMOB_HMAC_SECRET", description="What Paymob signs its callbacks with."
+    )
+    paymob_api_key: SecretStr = Field(
+        SecretStr(""),
+        alias="HOLDFAST_PAYMOB_API_KEY",
+        description="Paymob's older key, without which nobody is told what became of a payment.",
+    )
+    paymob_card_integration: int = Field(
+        0, alias="HOLDFAST_PAYMOB_CARD_INTEGRATION", ge=0, description="Paymob's id of your integration for cards. 0: cards are not taken."
+    )
+    paymob_wallet_integration: int = Field(
+        0,
+        alias="HOLDFAST_PAYMOB_WALLET_INTEGRATION",
+        ge=0,
+        description="Paymob's id of your integration for mobile wallets. 0: they are not taken.",
+    )
+    paymob_contact_phone: str = Field(
+        "", alias="HOLDFAST_PAYMOB_CONTACT_PHONE", description="A phone of yours: Paymob wants one of each payer, and is told this one."
+    )
+    paymob_contact_email: str = Field("", alias="HOLDFAST_PAYMOB_CONTACT_EMAIL", description="The same with an e-mail address.")
+
+    paypal_url: str = Field(
+        "https://api-m.paypal.com",
+        alias="HOLDFAST_PAYPAL_URL",
+        pattern="^https?://.+[^/]$",
+        description="Where PayPal listens; its test system is `https://api-m.sandbox.paypal.com`, which production refuses."
+        " PayPal is used where a client id is set. It takes no EGP: such payments are declined.",
+    )
+    paypal_client_id: str = Field("", alias="HOLDFAST_PAYPAL_CLIENT_ID", description="PayPal's id of your app.")
+    paypal_secret: SecretStr = Field(SecretStr(""), alias="HOLDFAST_PAYPAL_SECRET", description="PayPal's secret of your app.")
+    paypal_webhook_id: str = Field(
+        "",
+        alias="HOLDFAST_PAYPAL_WEBHOOK_ID",
+        description="PayPal's id of the webhook that you entered there; its messages are signed for it.",
+    )
+
     log_level: str = Field(
         "info", alias="HOLDFAST_LOG_LEVEL", pattern="^(debug|info|warning|error)$", description="Least level that is logged."
     )
@@ -282,6 +329,10 @@ class Settings(BaseSettings):
             faults.append("HOLDFAST_STRIPE_SECRET_KEY: set the live key, the test key takes no real money")
         if self.stripe_api_base:
             faults.append("HOLDFAST_STRIPE_API_BASE: unset it, only Stripe itself takes real money")
+        if "_test_" in self.paymob_secret_key.get_secret_value():
+            faults.append("HOLDFAST_PAYMOB_SECRET_KEY: set the live key, the test key takes no real money")
+        if self.paypal_client_id and "sandbox" in self.paypal_url:
+            faults.append("HOLDFAST_PAYPAL_URL: unset it, PayPal's sandbox takes no real money")
         if self.bench_endpoint:
             faults.append("HOLDFAST_BENCH_ENDPOINT: unset it, nobody needs a route that does nothing")
         if faults:

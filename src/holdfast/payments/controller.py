@@ -14,7 +14,15 @@ from holdfast.common.ids import MalformedId
 from holdfast.idempotency import IdempotencyKey
 from holdfast.idempotency.errors import KeyUsedForAnother, StillRunning
 from holdfast.payments.dto import PaymentView, PayRequest
-from holdfast.payments.errors import GatewayUnknown, MethodNotTaken, PaymentRunning, PaymentUnknown, WalletTooLow
+from holdfast.payments.errors import (
+    CardNumberSent,
+    CashNotTaken,
+    GatewayUnknown,
+    MethodNotTaken,
+    PaymentRunning,
+    PaymentUnknown,
+    WalletTooLow,
+)
 from holdfast.payments.gateway import ForgedWebhook
 from holdfast.payments.inbox import Inbox
 from holdfast.payments.models import Method, PaymentId
@@ -33,7 +41,9 @@ class PaymentController(Controller):
         "/pay",
         guards=[requires()],
         opt=EXPRESS,
-        responses=refusals(PayableUnknown, MethodNotTaken, WalletTooLow, PaymentRunning, StillRunning, KeyUsedForAnother),
+        responses=refusals(
+            PayableUnknown, MethodNotTaken, CardNumberSent, CashNotTaken, WalletTooLow, PaymentRunning, StillRunning, KeyUsedForAnother
+        ),
     )
     async def pay(
         self,
@@ -83,7 +93,8 @@ class WebhookController(Controller):
     )
     async def receive_webhook(self, gateway: str, request: Request[Any, Any, Any], inbox: NamedDependency[Inbox]) -> None:
         """Where a payment gateway tells what became of a payment or a refund. Signed; anything else is refused and not kept."""
-        await inbox.receive(gateway, {name.lower(): value for name, value in request.headers.items()}, await request.body())
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        await inbox.receive(gateway, {**headers, ":path": f"{request.url.path}?{request.url.query}"}, await request.body())
 
 
 def router(service: PaymentService, inbox: Inbox, payables: Payables) -> Router:

@@ -107,7 +107,7 @@ RETURNING *;
 UPDATE payments SET asks = asks + 1, ask_after = business_now() + :lease::interval
  WHERE id IN (SELECT id FROM payments WHERE status = 'INITIATED' AND ask_after <= business_now() AND gateway = ANY(:gateways)
                ORDER BY ask_after LIMIT :limit FOR UPDATE SKIP LOCKED)
-RETURNING id, gateway, created_at < business_now() - :grace::interval AS is_overdue;
+RETURNING id, gateway, gateway_reference, created_at < business_now() - :grace::interval AS is_overdue;
 
 -- name: claim_payment
 -- The same for one payment, by whoever repeats its request.
@@ -116,14 +116,18 @@ UPDATE payments SET asks = asks + 1, ask_after = business_now() + :lease::interv
 RETURNING id;
 
 -- name: claim_refunds
--- At most :limit refunds that the gateway is to be asked for, for :lease.
+-- At most :limit refunds that the gateway is to be asked for, for :lease. ``refunded``: what it gave back of the payment before, NULL while that
+-- is not sure, so that of two refunds of one amount the second is never taken for the first.
 UPDATE refunds r SET asks = r.asks + 1, ask_after = business_now() + :lease::interval
   FROM payments p
  WHERE p.id = r.payment_id
    AND r.id IN (SELECT f.id FROM refunds f JOIN payments g ON g.id = f.payment_id
                  WHERE f.status = 'REQUESTED' AND f.ask_after <= business_now() AND g.gateway = ANY(:gateways)
                  ORDER BY f.ask_after LIMIT :limit FOR UPDATE OF f SKIP LOCKED)
-RETURNING r.id, r.payment_id, r.amount, r.currency, p.gateway;
+RETURNING r.id, r.payment_id, r.amount, r.currency, p.gateway, p.gateway_reference,
+          (SELECT CASE WHEN count(*) FILTER (WHERE e.status = 'REQUESTED' AND e.id < r.id) = 0
+                       THEN coalesce(sum(e.amount) FILTER (WHERE e.status = 'SUCCESS'), 0)::bigint END
+             FROM refunds e WHERE e.payment_id = r.payment_id AND e.destination = 'SOURCE') AS refunded;
 
 -- name: get_refund
 -- One refund by id.

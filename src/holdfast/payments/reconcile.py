@@ -13,7 +13,7 @@ import structlog
 from holdfast.database import Database
 from holdfast.payments import repository
 from holdfast.payments.cash import Cash
-from holdfast.payments.gateway import Declined, Gateways, Outcome, Unknown
+from holdfast.payments.gateway import Declined, Gateways, Known, Outcome, Unknown
 from holdfast.payments.inbox import Inbox
 from holdfast.payments.outcomes import Outcomes
 from holdfast.payments.refunds import Refunds
@@ -81,7 +81,7 @@ class Reconciler:
             log.exception("outcome_failed", payment_id=str(payment.id))
 
     async def _outcome(self, payment: Unanswered) -> Outcome:
-        found = await self._gateways[payment.gateway].find(payment.id)
+        found = await self._gateways[payment.gateway].find(payment.id, Known(payment.gateway_reference))
         if found is not None:
             return found
         return Declined(NOT_RECEIVED) if payment.is_overdue else Unknown("the gateway has not heard of it yet")

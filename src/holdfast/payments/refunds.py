@@ -17,7 +17,7 @@ from holdfast.database import Database, Tx, retried
 from holdfast.ledger import Transaction
 from holdfast.payments import postings, repository
 from holdfast.payments.events import PaymentRefunded, RefundDeclined, RefundRequested
-from holdfast.payments.gateway import Declined, DeclineReason, Gateways, Pending, Refunded, RefundOutcome, Unknown
+from holdfast.payments.gateway import Declined, DeclineReason, Gateways, Known, Pending, Refunded, RefundOutcome, Unknown
 from holdfast.payments.models import Destination, Method, Payment, PaymentId, Refund, RefundId
 from holdfast.payments.repository import DueRefund, NewRefund
 from holdfast.payments.states import REFUND, PaymentState, RefundReason, RefundState
@@ -119,7 +119,8 @@ class Refunds:
 
     async def _do(self, due: DueRefund) -> None:
         try:
-            await self.apply(due.id, await self._gateways[due.gateway].refund(due.id, due.payment_id, Amount(due.currency, due.amount)))
+            amount, known = Amount(due.currency, due.amount), Known(due.gateway_reference, due.refunded)
+            await self.apply(due.id, await self._gateways[due.gateway].refund(due.id, due.payment_id, amount, known))
         except repository.DATABASE_AWAY as error:
             log.warning("refund_waits", refund_id=str(due.id), reason=str(error))
         except Exception:

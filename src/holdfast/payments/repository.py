@@ -64,17 +64,23 @@ class Unanswered(Struct, frozen=True):
 
     id: PaymentId
     gateway: str
+    gateway_reference: str | None
     is_overdue: bool
 
 
 class DueRefund(Struct, frozen=True):
-    """A refund to be asked for."""
+    """A refund to be asked for.
+
+    ``refunded`` is what its gateway gave back of the payment already; None while an earlier one is undecided.
+    """
 
     id: RefundId
     payment_id: PaymentId
     amount: int
     currency: str
     gateway: str
+    gateway_reference: str | None
+    refunded: int | None
 
 
 class WaitingWebhook(Struct, frozen=True):

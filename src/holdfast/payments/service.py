@@ -13,6 +13,7 @@ import structlog
 from holdfast import audit, events, idempotency, ledger
 from holdfast.audit import Deed
 from holdfast.common.actor import Actor
+from holdfast.common.cards import holds_card_number
 from holdfast.common.errors import Invalid, Overloaded, Refusal
 from holdfast.common.money import Amount
 from holdfast.common.wire import restored
@@ -23,9 +24,9 @@ from holdfast.ledger import Account, Overdrawn
 from holdfast.payments import postings, repository
 from holdfast.payments.cash import Cash
 from holdfast.payments.desk import WalletDesk
-from holdfast.payments.errors import MethodNotTaken, PaymentRunning, PaymentUnknown
+from holdfast.payments.errors import CardNumberSent, MethodNotTaken, PaymentRunning, PaymentUnknown
 from holdfast.payments.events import PaymentInitiated
-from holdfast.payments.gateway import Gateways, Outcome, Unknown
+from holdfast.payments.gateway import Gateways, Known, Outcome, Unknown
 from holdfast.payments.models import CASH_GATEWAY, Earner, Method, Payment, PaymentId
 from holdfast.payments.outcomes import Outcomes
 from holdfast.payments.payable import Due, Payables, PayableUnknown
@@ -85,9 +86,11 @@ class PaymentService:
         The answer is SUCCESS, FAILED (try again until the deadline of the hold), or INITIATED while nobody knows yet, and with CASH until
         the driver has it. Repeating it
         with the same key asks for the outcome of the first request and never charges twice. Raises MethodNotTaken, Invalid,
-        WalletTooLow, PayableUnknown (also for another's), PaymentRunning, StillRunning, KeyUsedForAnother, and what the thing refuses
-        with.
+        CardNumberSent, WalletTooLow, PayableUnknown (also for another's), PaymentRunning, StillRunning, KeyUsedForAnother, and what
+        the thing refuses with.
         """
+        if token is not None and holds_card_number(token):
+            raise CardNumberSent
         if method is Method.WALLET:
             return await self._wallets.pay(actor, key, payable)
         if method is Method.CASH:
@@ -232,7 +235,7 @@ class PaymentService:
 
     async def _find_or_charge(self, payment: Payment, token: str) -> Outcome:
         gateway = self._gateways[payment.gateway]
-        found = await gateway.find(payment.id)
+        found = await gateway.find(payment.id, Known(payment.gateway_reference))
         if found is not None:
             return found
         # The first call never reached the gateway. The payer asks for it once more, under the same id.

@@ -375,7 +375,9 @@ SELECT b.id AS booking_id, b.end_reason, p.id AS payment_id, p.captured_amount, 
                                     SELECT FROM audit_logs a WHERE a.entity_id = b.id AND a.action = 'booking.cancelled'
                                        AND NOT (a.after->>'refund_requested')::boolean)
                                     THEN p.captured_amount - b.service_fee - b.fare
-                               ELSE p.captured_amount - b.service_fee END;
+                               ELSE p.captured_amount - b.service_fee END
+   -- Of two things at one instant either may have been the first.
+   AND NOT (closing.closed_at = b.ended_at AND p.refund_amount = p.captured_amount - b.service_fee);
 
 -- name: i6_settled
 -- The gateways took and gave back what the books say, and nothing else; what is younger than :settled_grace may still be on its way.

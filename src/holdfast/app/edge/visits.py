@@ -13,6 +13,7 @@ from litestar import Request
 from holdfast.app.edge.asgi import Receive, Scope
 from holdfast.app.edge.refusals import BadRequest, IfMatchMalformed, TooLarge
 from holdfast.common.actor import Actor
+from holdfast.common.cards import holds_card_number
 from holdfast.common.errors import NotSignedIn, Outdated
 from holdfast.common.guards import CALLER, Verify
 from holdfast.common.language import Language
@@ -59,7 +60,8 @@ class Visit:
         self._actor: Actor | None = None
         self._refusal: NotSignedIn | None = None
         given = self.headers.get(b"x-request-id")
-        self.request_id: bytes = given if given and _SANE_REQUEST_ID.fullmatch(given) else b"req_" + urandom(13).hex().encode()
+        is_sane = given is not None and _SANE_REQUEST_ID.fullmatch(given) is not None and not holds_card_number(given.decode())
+        self.request_id: bytes = given if given is not None and is_sane else b"req_" + urandom(13).hex().encode()
 
     @classmethod
     def of(cls, request: Request[Any, Any, Any]) -> "Visit":

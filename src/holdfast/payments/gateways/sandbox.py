@@ -18,10 +18,12 @@ from holdfast.common.ids import Id
 from holdfast.common.money import Amount
 from holdfast.database import forbid_inside_transaction
 from holdfast.payments.gateway import (
+    NOTHING_KNOWN,
     Captured,
     Declined,
     ForgedWebhook,
     GatewayDown,
+    Known,
     Outcome,
     PaymentFact,
     Pending,
@@ -110,7 +112,7 @@ class SandboxGateway:
         answer = await self._call("POST", "/charges", wanted)
         return answer if isinstance(answer, Unknown) else _outcome(answer)
 
-    async def refund(self, refund: RefundId, payment: PaymentId, amount: Amount) -> RefundOutcome:
+    async def refund(self, refund: RefundId, payment: PaymentId, amount: Amount, known: Known = NOTHING_KNOWN) -> RefundOutcome:
         wanted = {"id": str(refund), "chargeId": str(payment), "amount": amount.minor, "currency": amount.currency}
         answer = await self._call("POST", "/refunds", wanted)
         if isinstance(answer, httpx.Response) and answer.status_code == _NOT_REFUNDABLE:
@@ -120,7 +122,7 @@ class SandboxGateway:
             answer = await self._call("GET", f"/refunds/{refund}")
         return answer if isinstance(answer, Unknown) else _refund_outcome(answer)
 
-    async def find(self, payment: PaymentId) -> Outcome | None:
+    async def find(self, payment: PaymentId, known: Known = NOTHING_KNOWN) -> Outcome | None:
         answer = await self._call("GET", f"/charges/{payment}")
         if isinstance(answer, Unknown):
             return answer

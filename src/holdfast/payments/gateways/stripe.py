@@ -21,12 +21,14 @@ from holdfast.common.ids import Id
 from holdfast.common.money import Amount, currency_digits
 from holdfast.database import forbid_inside_transaction
 from holdfast.payments.gateway import (
+    NOTHING_KNOWN,
     Captured,
     Declined,
     DisputeFact,
     DisputeStatus,
     ForgedWebhook,
     GatewayDown,
+    Known,
     Outcome,
     PaymentFact,
     Pending,
@@ -195,10 +197,10 @@ class StripeGateway:
     async def charge(self, payment: PaymentId, amount: Amount, source: str, return_url: str | None) -> Outcome:
         return await self._answered(self._charge(payment, amount, source, return_url))
 
-    async def refund(self, refund: RefundId, payment: PaymentId, amount: Amount) -> RefundOutcome:
+    async def refund(self, refund: RefundId, payment: PaymentId, amount: Amount, known: Known = NOTHING_KNOWN) -> RefundOutcome:
         return await self._answered(self._give_back(refund, payment, amount))
 
-    async def find(self, payment: PaymentId) -> Outcome | None:
+    async def find(self, payment: PaymentId, known: Known = NOTHING_KNOWN) -> Outcome | None:
         return await self._answered(self._find(payment))
 
     async def list_settled(self, since: datetime) -> AsyncIterator[SettledItem]:
