@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from litestar import Litestar, Router
+from prometheus_client.registry import Collector
 
 from holdfast.app.background import Loop, in_background
 from holdfast.app.bench import endpoint as bench_endpoint
@@ -29,6 +30,7 @@ from holdfast.config import Settings
 from holdfast.database import Database
 from holdfast.drivers import module as drivers_module
 from holdfast.events import Consumer, Follower
+from holdfast.fraud import module as fraud_module
 from holdfast.inventory import POOL_WAIT_MS, Inventory
 from holdfast.jobs import Job
 from holdfast.limits import Limits
@@ -73,6 +75,7 @@ class Program:
     loops: Sequence[Loop]
     jobs: Sequence[Job]
     gateways: Gateways
+    measures: Sequence[Collector]
     close: Callable[[], Awaitable[None]]
 
 
@@ -109,7 +112,10 @@ def build_program(settings: Settings) -> Program:
 
     inventory = Inventory()
     payables = Payables()
-    payments = payments_module.build(sales, payables, _gateways(settings), return_url=settings.payment_return_url or None)
+    fraud = fraud_module.build(database, vault)
+    payments = payments_module.build(
+        sales, payables, _gateways(settings), screening=fraud.screening, return_url=settings.payment_return_url or None
+    )
 
     wallets = wallets_module.build(database, currency=CURRENCY)
     payables.add(TOP_UP_KIND, wallets.payable)
@@ -173,6 +179,7 @@ def build_program(settings: Settings) -> Program:
             users.router,
             audit.router,
             payments.router,
+            fraud.router,
             wallets.router,
             stations.router,
             routes.router,
@@ -190,11 +197,12 @@ def build_program(settings: Settings) -> Program:
         verify=auth.verify,
         lifespan=[lifespan],
         sockets=realtime.app,
-        consumers=[notifications.consumer],
+        consumers=[notifications.consumer, fraud.consumer],
         followers=[stations.follower, routes.follower, sessions.follower, bookings.calling_off, bookings.show_holds],
         loops=[bookings.expiry.run, payments.reconciler.run, waiting.run],
-        jobs=[*auth.jobs, *payments.jobs],
+        jobs=[*auth.jobs, *payments.jobs, *fraud.jobs],
         gateways=payments.gateways,
+        measures=[fraud.screening.fired],
         close=close,
     )
 

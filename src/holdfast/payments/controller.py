@@ -19,6 +19,7 @@ from holdfast.payments.gateway import ForgedWebhook
 from holdfast.payments.inbox import Inbox
 from holdfast.payments.models import Method, PaymentId
 from holdfast.payments.payable import Payables, PayableUnknown
+from holdfast.payments.screening import Origin, PaymentInReview, PaymentNotPossible
 from holdfast.payments.service import PaymentService
 
 WEBHOOK_BYTES_MAX = 256 * 1024
@@ -33,7 +34,16 @@ class PaymentController(Controller):
         "/pay",
         guards=[requires()],
         opt=EXPRESS,
-        responses=refusals(PayableUnknown, MethodNotTaken, WalletTooLow, PaymentRunning, StillRunning, KeyUsedForAnother),
+        responses=refusals(
+            PayableUnknown,
+            MethodNotTaken,
+            WalletTooLow,
+            PaymentRunning,
+            PaymentNotPossible,
+            PaymentInReview,
+            StillRunning,
+            KeyUsedForAnother,
+        ),
     )
     async def pay(
         self,
@@ -42,6 +52,8 @@ class PaymentController(Controller):
         payables: NamedDependency[Payables],
         actor: NamedDependency[Actor],
         key: NamedDependency[IdempotencyKey],
+        address: NamedDependency[str],
+        device: NamedDependency[str | None],
     ) -> Response[PaymentView]:
         """Pay for a hold, which confirms its booking: with a token of your card or account, or with WALLET out of your wallet.
 
@@ -54,7 +66,7 @@ class PaymentController(Controller):
             payable = payables.read(text)
         except MalformedId as error:
             raise Invalid((field, str(error))) from error
-        answer = await service.pay(actor, key, payable, Method.read(data.method), data.token)
+        answer = await service.pay(actor, key, payable, Method.read(data.method), data.token, Origin(address, device))
         return tagged(PaymentView.of(answer, payables), answer.payment.version)
 
     @get("/{payment_id:str}", guards=[requires()], responses=refusals(PaymentUnknown))

@@ -6,7 +6,7 @@ from typing import Self
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, LargeBinary, Text, Uuid, text
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, ForeignKey, Index, Integer, LargeBinary, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -66,7 +66,8 @@ class PaymentTable(Base):
     """One attempt to pay for one thing. Amounts are in minor units of ``currency``, the captured one in its own currency.
 
     ``ask_after`` is when the worker asks the gateway for its outcome, and, while one asks, until when others leave it alone.
-    ``refund_amount`` is what was asked back of it in all, ``refunded_amount`` what the gateway gave back.
+    ``refund_amount`` is what was asked back of it in all, ``refunded_amount`` what the gateway gave back. ``authenticate``: 3-D Secure
+    is demanded, also when it is charged again.
     """
 
     __tablename__ = "payments"
@@ -125,6 +126,7 @@ class PaymentTable(Base):
     idempotency_key: Mapped[str | None] = mapped_column(Text)
     asks: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     ask_after: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
+    authenticate: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
     version: Mapped[int] = mapped_column(BigInteger, server_default=text("1"))
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=text("business_now()"))
 
@@ -215,6 +217,7 @@ class Payment(Struct, frozen=True):
     asks: int
     version: int
     created_at: datetime
+    authenticate: bool = False
 
     @property
     def total(self) -> Amount:

@@ -15,6 +15,7 @@ from holdfast.payments.outcomes import Outcomes
 from holdfast.payments.payable import Payables
 from holdfast.payments.reconcile import Reconciler
 from holdfast.payments.refunds import Refunds
+from holdfast.payments.screening import NO_SCREENING, Screening
 from holdfast.payments.service import PaymentService
 
 
@@ -35,12 +36,15 @@ class PaymentsModule:
         await self.gateways.close()
 
 
-def build(database: Database, payables: Payables, gateways: Gateways, *, return_url: str | None = None) -> PaymentsModule:
-    """``payables`` may still be empty: what is sold sits above payments and is added afterwards."""
+def build(
+    database: Database, payables: Payables, gateways: Gateways, *, screening: Screening = NO_SCREENING, return_url: str | None = None
+) -> PaymentsModule:
+    """``payables`` may still be empty: what is sold sits above payments and is added afterwards. ``screening`` watches for fraud."""
     outcomes = Outcomes(database, payables)
     refunds = Refunds(database, gateways)
     inbox = Inbox(database, gateways, outcomes, refunds)
-    service = PaymentService(database, payables, gateways, outcomes, WalletDesk(database, payables), return_url)
+    wallets = WalletDesk(database, payables, screening)
+    service = PaymentService(database, payables, gateways, outcomes, wallets, return_url, screening)
     return PaymentsModule(
         service=service,
         refunds=refunds,

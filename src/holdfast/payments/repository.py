@@ -99,6 +99,7 @@ async def insert_payment(
     gateway: str,
     idempotency_key: str,
     answer_within: timedelta,
+    authenticate: bool,
 ) -> Payment | None:
     return await tx.first(
         SQL.insert_payment,
@@ -117,6 +118,7 @@ async def insert_payment(
         idempotency_key=idempotency_key,
         answer_within=answer_within,
         earner=earner.value,
+        authenticate=authenticate,
     )
 
 

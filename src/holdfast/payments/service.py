@@ -26,6 +26,7 @@ from holdfast.payments.gateway import Gateway, Gateways, Outcome, Unknown
 from holdfast.payments.models import Method, Payment, PaymentId
 from holdfast.payments.outcomes import Outcomes
 from holdfast.payments.payable import Due, Payables, PayableUnknown
+from holdfast.payments.screening import NO_SCREENING, UNKNOWN_ORIGIN, Attempt, Means, Origin, Screening
 from holdfast.payments.settling import PaymentAnswer
 from holdfast.payments.states import PaymentState
 
@@ -51,6 +52,7 @@ class PaymentService:
         outcomes: Outcomes,
         wallets: WalletDesk,
         return_url: str | None = None,
+        screening: Screening = NO_SCREENING,
     ) -> None:
         """``return_url``: the page to which payers come back from 3-D Secure, if there is one."""
         self._database = database
@@ -59,31 +61,41 @@ class PaymentService:
         self._outcomes = outcomes
         self._wallets = wallets
         self._return_url = return_url
+        self._screening = screening
 
     async def pay(
-        self, actor: Actor, key: IdempotencyKey, payable: tuple[str, UUID], method: Method, token: str | None = None
+        self,
+        actor: Actor,
+        key: IdempotencyKey,
+        payable: tuple[str, UUID],
+        method: Method,
+        token: str | None = None,
+        origin: Origin = UNKNOWN_ORIGIN,
     ) -> PaymentAnswer:
         """Pay for a thing with a token of a means of payment, or, without one, out of the payer's wallet.
 
         The answer is SUCCESS, FAILED (try again until the deadline of the hold), or INITIATED while nobody knows yet. Repeating it
         with the same key asks for the outcome of the first request and never charges twice. Raises MethodNotTaken, Invalid,
-        WalletTooLow, PayableUnknown (also for another's), PaymentRunning, StillRunning, KeyUsedForAnother, and what the thing refuses
-        with.
+        WalletTooLow, PayableUnknown (also for another's), PaymentRunning, PaymentNotPossible, PaymentInReview, StillRunning,
+        KeyUsedForAnother, and what the thing refuses with.
         """
         if method is Method.WALLET:
-            return await self._wallets.pay(actor, key, payable)
+            return await self._wallets.pay(actor, key, payable, origin)
         gateway = self._gateways.taking(method)
         if gateway is None:
             raise MethodNotTaken(method=method.value, supported=", ".join([*self._gateways.methods(), Method.WALLET]))
         if token is None:
             raise Invalid(("token", "Send the token of your card or account that the gateway's page gave you."))
         payment_id = PaymentId.new()
-        begun = await self._begin(actor, key, payment_id, payable, method, gateway)
+        await self._screening.look()
+        begun = await self._begin(actor, key, payment_id, payable, Means(method, token, origin), gateway)
+        if isinstance(begun, Refusal):
+            raise begun
         if isinstance(begun, PaymentAnswer):
             return begun
         if begun.id != payment_id:
             return await self._ask_again(begun, token)
-        outcome = await gateway.charge(begun.id, begun.total, token, self._return_url)
+        outcome = await gateway.charge(begun.id, begun.total, token, self._return_url, authenticate=begun.authenticate)
         return await self._make_true(begun, outcome)
 
     @retried
@@ -101,9 +113,12 @@ class PaymentService:
 
     @retried
     async def _begin(
-        self, actor: Actor, key: IdempotencyKey, payment_id: PaymentId, payable: tuple[str, UUID], method: Method, gateway: Gateway
-    ) -> Payment | PaymentAnswer:
-        """The payment to be tried, or that of an earlier request with this key; its answer, where it is decided."""
+        self, actor: Actor, key: IdempotencyKey, payment_id: PaymentId, payable: tuple[str, UUID], means: Means, gateway: Gateway
+    ) -> Payment | PaymentAnswer | Refusal:
+        """The payment to be tried, or that of an earlier request with this key; its answer, where it is decided.
+
+        What the screening refuses with is returned: it writes down that it did, and that is committed.
+        """
         kind, payable_id = payable
         async with self._database.transaction() as tx:
             request = KeyedRequest(RequestKey(actor.id, key.text), key.fingerprint, payment_id)
@@ -118,6 +133,11 @@ class PaymentService:
                 raise PayableUnknown
             if isinstance(due, Refusal):
                 raise due
+            attempt = Attempt(payment_id, kind, payable_id, due.payer_id, due.total, means)
+            verdict = (await self._screening.judge(tx, [attempt]))[payment_id]
+            if isinstance(verdict, Refusal):
+                await idempotency.keep(tx, {request.key: None})
+                return verdict
             payment = await repository.insert_payment(
                 tx,
                 payment_id=payment_id,
@@ -128,10 +148,11 @@ class PaymentService:
                 earner=due.earner,
                 fare=due.fare,
                 fee=due.fee,
-                method=method,
+                method=means.method,
                 gateway=gateway.name,
                 idempotency_key=key.text,
                 answer_within=ANSWER_WITHIN,
+                authenticate=verdict.authenticate,
             )
             if payment is None:
                 raise await self._running(tx, kind, payable_id)
@@ -174,7 +195,7 @@ class PaymentService:
         if found is not None:
             return found
         # The first call never reached the gateway. The payer asks for it once more, under the same id.
-        return await gateway.charge(payment.id, payment.total, token, self._return_url)
+        return await gateway.charge(payment.id, payment.total, token, self._return_url, authenticate=payment.authenticate)
 
     async def _make_true(self, payment: Payment, outcome: Outcome) -> PaymentAnswer:
         for wait_s in OVERLOADED_WAITS_S:
