@@ -31,6 +31,7 @@ from holdfast.payments.models import Method, Payment, PaymentId, Refund
 from holdfast.payments.module import PaymentsModule
 from holdfast.payments.outcomes import Outcomes
 from holdfast.payments.payable import Arrived, Due, Effect, HoldLapsedMeanwhile, Mismatch, Payables, Settled, Standing, TooLate
+from holdfast.payments.screening import NO_SCREENING, UNKNOWN_ORIGIN, Origin, Screening
 from holdfast.payments.settling import PaymentAnswer
 
 SECRET = "a secret between the sandbox and us"
@@ -215,10 +216,10 @@ class Till:
         assert found is not None
         return found
 
-    async def pay(self, thing: Thing, token: str, key: IdempotencyKey | None = None) -> PaymentAnswer:
+    async def pay(self, thing: Thing, token: str, key: IdempotencyKey | None = None, origin: Origin = UNKNOWN_ORIGIN) -> PaymentAnswer:
         """Pay for a thing as its payer."""
         payer = Actor(thing.payer_id, Role.PASSENGER)
-        return await self.payments.service.pay(payer, key or fresh_key(), (SOLD, thing.id), Method.CARD, token)
+        return await self.payments.service.pay(payer, key or fresh_key(), (SOLD, thing.id), Method.CARD, token, origin)
 
     async def payment(self, payment_id: PaymentId) -> Payment:
         found = await self.payments.service.read(Actor(UserId.new(), Role.ADMIN), payment_id)
@@ -293,7 +294,9 @@ async def until(condition: Callable[[], Awaitable[bool]], *, within_s: float = 1
 
 
 @asynccontextmanager
-async def open_till(database: Database, owner: Database, directory: Path) -> AsyncIterator[Till]:
+async def open_till(
+    database: Database, owner: Database, directory: Path, *, screening: Screening = NO_SCREENING, routers: Sequence[Router] = ()
+) -> AsyncIterator[Till]:
     """Everything, in this process: the sandbox and the edge talk to each other over HTTP."""
     async with owner.transaction() as tx:
         await tx.run(text(_TABLE))
@@ -307,8 +310,8 @@ async def open_till(database: Database, owner: Database, directory: Path) -> Asy
     payables.add(SOLD, payable)
     async with serving(app) as sandbox_url:
         gateway = SandboxGateway(sandbox_url, SECRET, timeout_s=TIMEOUT_S)
-        payments = module.build(database, payables, Gateways(gateway))
-        program = FewRoutes(Settings(_env_file=None), [payments.router])  # type: ignore[call-arg]
+        payments = module.build(database, payables, Gateways(gateway), screening=screening)
+        program = FewRoutes(Settings(_env_file=None), [payments.router, *routers])  # type: ignore[call-arg]
         async with serving(create_app(program), edge), httpx.AsyncClient(base_url=f"{edge_url}/api/v1", trust_env=False) as client:
             till = Till(database, payments, payable, payables, gateway, edge_url, sandbox_url, client, Outcomes(database, payables))
             yield till

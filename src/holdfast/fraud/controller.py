@@ -1,8 +1,10 @@
 """Fraud rules and reviews over HTTP, for admins."""
 
+from typing import Annotated
+
 from litestar import Controller, Response, Router, delete, get, patch, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.status_codes import HTTP_200_OK
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -66,10 +68,10 @@ class FraudController(Controller):
         service: NamedDependency[FraudService],
         actor: NamedDependency[Actor],
         page: NamedDependency[PageRequest],
-        state: FromQuery[ReviewState | None] = None,
+        of_state: Annotated[ReviewState | None, QueryParameter(name="state")] = None,
     ) -> PageView[ReviewView]:
         """What rules wanted somebody to look at, newest first. That you looked is written into the audit log."""
-        return PageView.of(await service.list_reviews(actor, page, state=state), page, ReviewView.of)
+        return PageView.of(await service.list_reviews(actor, page, state=of_state), page, ReviewView.of)
 
     @post(
         "/reviews/{review_id:str}/decision",
