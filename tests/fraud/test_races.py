@@ -24,18 +24,13 @@ from holdfast.payments.settling import PaymentAnswer
 
 ATTEMPTS, LIMIT = 12, 5
 
+_STALE = "coalesce((SELECT b.used FROM fraud_counters b WHERE b.rule_id = c.rule_id AND b.subject = c.subject), 0) + 1 AS used"
+
 CONTROLS.update(
     {
-        # Whoever counts goes by what the counter had when the statement began, and writes it down without waiting for anybody.
+        # Whoever counts goes by what the counter had when the statement began.
         "fraud.without_counter_lock": lambda: Control(
-            edits=[
-                (
-                    repository.SQL.count_attempts,
-                    "RETURNING rule_id, subject, used)",
-                    "RETURNING rule_id, subject,"
-                    " coalesce((SELECT b.used FROM fraud_counters b WHERE b.rule_id = c.rule_id AND b.subject = c.subject), 0) + 1 AS used)",
-                )
-            ]
+            edits=[(repository.SQL.count_attempts, "RETURNING rule_id, subject, used)", f"RETURNING rule_id, subject, {_STALE})")]
         ),
         # However often somebody is to be looked at, each time is written down.
         "fraud.without_one_review": lambda: Control(

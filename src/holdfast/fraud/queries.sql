@@ -82,10 +82,11 @@ SELECT r.id, uuid_send(t.user_id), business_now(), business_now() + r.within, t.
        ends_at = CASE WHEN c.ends_at > excluded.started_at THEN c.ends_at ELSE excluded.ends_at END;
 
 -- name: delete_old_counters
--- At most :limit counters whose window ended more than :age ago. One that somebody counts in is left.
+-- Some counters whose window ended more than :age ago. One that somebody counts in is left. The limit stands here, so that a plan for
+-- any values knows that it is small.
 DELETE FROM fraud_counters
  WHERE (rule_id, subject) IN (SELECT rule_id, subject FROM fraud_counters WHERE ends_at < business_now() - :age::interval
-                               ORDER BY ends_at LIMIT :limit FOR UPDATE SKIP LOCKED);
+                               ORDER BY ends_at LIMIT 1000 FOR UPDATE SKIP LOCKED);
 
 -- name: open_reviews
 -- Reviews to be done, in the order of person and rule. No row where that person has an open one under that rule.

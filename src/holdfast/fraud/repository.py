@@ -105,8 +105,9 @@ async def count_people(tx: Tx, kind: RuleKind, times: Mapping[UserId, int]) -> N
     await tx.run(SQL.count_people, kind=kind.value, user_ids=list(times), times=list(times.values()))
 
 
-async def delete_old_counters(tx: Tx, age: timedelta, limit: int) -> int:
-    return await tx.run(SQL.delete_old_counters, age=age, limit=limit)
+async def delete_old_counters(tx: Tx, age: timedelta) -> int:
+    """Some of them; 0 where there are no more."""
+    return await tx.run(SQL.delete_old_counters, age=age)
 
 
 async def open_reviews(tx: Tx, wanted: Sequence[tuple[Attempt, Rule]]) -> list[Review]:

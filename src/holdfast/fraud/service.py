@@ -23,7 +23,6 @@ from holdfast.fraud.states import REVIEW, ReviewState
 from holdfast.idempotency import IdempotencyKey
 
 COUNTERS_KEPT = timedelta(days=1)
-_BATCH = 1000
 
 
 class RuleTerms(Struct, frozen=True):
@@ -139,10 +138,10 @@ class FraudService:
 
     async def forget_old_counters(self) -> None:
         """Delete the counters of windows that are over, a batch in each commit."""
-        deleted = _BATCH
-        while deleted == _BATCH:
+        deleted = 1
+        while deleted:
             async with self._database.transaction() as tx:
-                deleted = await repository.delete_old_counters(tx, COUNTERS_KEPT, _BATCH)
+                deleted = await repository.delete_old_counters(tx, COUNTERS_KEPT)
 
 
 def _with(rule: Rule, terms: RuleTerms) -> Rule:
