@@ -10,7 +10,6 @@ from holdfast.fraud.models import RuleAction, RuleKind
 from holdfast.idempotency import IdempotencyKey
 from holdfast.payments import PaymentState
 from holdfast.payments.gateway import Unknown
-from holdfast.payments.gateways.sandbox import SandboxGateway
 from holdfast.payments.settling import PaymentAnswer
 
 
@@ -58,16 +57,14 @@ async def test_what_would_be_declined_is_declined_without_asking(watch: Watch, r
 async def test_a_charge_that_never_got_there_demands_it_again(watch: Watch, rule: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The request is repeated, perhaps by another process and after the rule was changed: what was judged once stands."""
     thing, key = await watch.till.thing(somebody(), fare=egp(101), fee=egp(0)), fresh_key()
-    demanded: list[bool] = []
-    charge = SandboxGateway.charge
+    demanded: list[object] = []
+    charge = watch.till.gateway.charge
 
-    async def noted(gateway: SandboxGateway, *arguments: object, authenticate: bool = False) -> object:
-        demanded.append(authenticate)
-        if len(demanded) == 1:
-            return Unknown("it never got there")
-        return await charge(gateway, *arguments, authenticate=authenticate)  # type: ignore[arg-type]
+    async def noted(*arguments: object) -> object:
+        demanded.append(arguments[-1])
+        return Unknown("it never got there") if len(demanded) == 1 else await charge(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(SandboxGateway, "charge", noted)
+    monkeypatch.setattr(watch.till.gateway, "charge", noted)
     await watch.till.pay(thing, "tok_success", key)
     await _ask_now(watch)
     (found,) = await watch.fraud.service.list_rules()

@@ -113,6 +113,7 @@ async def test_another_process_knows_it_within_a_second(watch: Watch, database_u
 async def test_what_is_known_goes_on_to_count_while_the_rules_cannot_be_read(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     await watch.rule(RuleKind.ATTEMPTS_PER_PERSON, uses=0)
     monkeypatch.setattr("holdfast.fraud.rules.AGE_S_MAX", 0.0)
+    await watch.fraud.known.look()
 
     async def away(_tx: object) -> object:
         raise Overloaded

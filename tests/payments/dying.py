@@ -30,10 +30,10 @@ class DyingGateway(SandboxGateway):
 
     point = ""
 
-    async def charge(self, *arguments: Any, **named: Any) -> Any:
+    async def charge(self, *arguments: Any) -> Any:
         if self.point == "before the call":
             die()
-        outcome = await super().charge(*arguments, **named)
+        outcome = await super().charge(*arguments)
         if self.point == "after the call":
             die()
         return outcome

@@ -24,7 +24,7 @@ class KnownRules:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._read_at: float | None = None
+        self._fresh_until: float | None = None
         self._reading = asyncio.Lock()
         self.enabled: Sequence[Rule] = ()
 
@@ -41,7 +41,7 @@ class KnownRules:
             try:
                 await self.refresh()
             except (psycopg.OperationalError, ConnectionLost, OutcomeUnknown, Overloaded) as error:
-                if self._read_at is None:
+                if self._fresh_until is None:
                     raise
                 log.warning("fraud_rules_unreadable", reason=type(error).__name__)
 
@@ -51,7 +51,12 @@ class KnownRules:
         async with self._database.transaction() as tx:
             found = await repository.rules(tx)
         self.enabled = [rule for rule in found if rule.is_enabled]
-        self._read_at = asked_at
+        self._fresh_until = asked_at + AGE_S_MAX
+
+    def distrust(self) -> None:
+        """A rule was changed here: the next payment reads them anew."""
+        if self._fresh_until is not None:
+            self._fresh_until = 0.0
 
     def _is_fresh(self) -> bool:
-        return self._read_at is not None and time.monotonic() - self._read_at < AGE_S_MAX
+        return self._fresh_until is not None and time.monotonic() < self._fresh_until

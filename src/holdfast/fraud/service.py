@@ -69,7 +69,7 @@ class FraudService:
             await repository.insert_rule(tx, rule)
             await audit.record(tx, [Deed(actor, "fraud_rule.added", rule.id, after=_rule_facts(rule))])
             once.keep(rule)
-        await self._known.refresh()
+        self._known.distrust()
         return rule
 
     @retried
@@ -86,7 +86,7 @@ class FraudService:
             after = await repository.update_rule(tx, _with(before, terms))
             await audit.record(tx, [Deed(actor, "fraud_rule.changed", rule_id, before=_rule_facts(before), after=_rule_facts(after))])
             once.keep(after)
-        await self._known.refresh()
+        self._known.distrust()
         return after
 
     @retried
@@ -98,7 +98,7 @@ class FraudService:
                 raise RuleUnknown
             await repository.delete_rule(tx, rule_id)
             await audit.record(tx, [Deed(actor, "fraud_rule.deleted", rule_id, before=_rule_facts(before))])
-        await self._known.refresh()
+        self._known.distrust()
 
     @retried
     async def list_reviews(self, actor: Actor, page: PageRequest, *, state: ReviewState | None = None) -> Page[Review]:

@@ -95,7 +95,7 @@ class PaymentService:
             return begun
         if begun.id != payment_id:
             return await self._ask_again(begun, token)
-        outcome = await gateway.charge(begun.id, begun.total, token, self._return_url, authenticate=begun.authenticate)
+        outcome = await gateway.charge(begun.id, begun.total, token, self._return_url, begun.authenticate)
         return await self._make_true(begun, outcome)
 
     @retried
@@ -195,7 +195,7 @@ class PaymentService:
         if found is not None:
             return found
         # The first call never reached the gateway. The payer asks for it once more, under the same id.
-        return await gateway.charge(payment.id, payment.total, token, self._return_url, authenticate=payment.authenticate)
+        return await gateway.charge(payment.id, payment.total, token, self._return_url, payment.authenticate)
 
     async def _make_true(self, payment: Payment, outcome: Outcome) -> PaymentAnswer:
         for wait_s in OVERLOADED_WAITS_S:

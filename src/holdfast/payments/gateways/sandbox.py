@@ -105,9 +105,7 @@ class SandboxGateway:
         """Close the connections."""
         await self._client.aclose()
 
-    async def charge(
-        self, payment: PaymentId, amount: Amount, source: str, return_url: str | None, *, authenticate: bool = False
-    ) -> Outcome:
+    async def charge(self, payment: PaymentId, amount: Amount, source: str, return_url: str | None, authenticate: bool = False) -> Outcome:
         wanted = {
             "id": str(payment),
             "amount": amount.minor,
