@@ -22,6 +22,7 @@ from holdfast.ledger import Account, balance
 from holdfast.payments import Method, PaymentState, module
 from holdfast.payments.gateway import Gateways
 from holdfast.payments.gateways.sandbox import SandboxGateway
+from holdfast.payments.screening import NO_SCREENING, Screening
 from holdfast.payments.settling import PaymentAnswer
 from holdfast.payouts import module as payouts_module
 from holdfast.payouts.accounts.models import Destination
@@ -39,11 +40,11 @@ VAULT = PersonalVault(Vault("a secret of tests, long enough to be one"))
 class Market:
     """A shop whose seats are paid for."""
 
-    def __init__(self, database: Database, gateway: SandboxGateway) -> None:
+    def __init__(self, database: Database, gateway: SandboxGateway, screening: Screening = NO_SCREENING) -> None:
         self.database = database
         self.shop = Shop(database)
         payables = self.shop.payables
-        self.payments = module.build(database, payables, Gateways(gateway))
+        self.payments = module.build(database, payables, Gateways(gateway), screening=screening)
         self.wallets = wallets_module.build(database, currency="EGP")
         payables.add(TOP_UP_KIND, self.wallets.payable)
         self.payouts = payouts_module.build(
@@ -88,10 +89,10 @@ class Market:
 
 
 @asynccontextmanager
-async def open_market(database: Database, directory: Path) -> AsyncIterator[Market]:
+async def open_market(database: Database, directory: Path, screening: Screening = NO_SCREENING) -> AsyncIterator[Market]:
     app = create_sandbox(directory / "sandbox.sqlite3", SECRET, None, late_s=0.2, silence_s=TIMEOUT_S * 2)
     async with serving(app) as url:
-        market = Market(database, SandboxGateway(url, SECRET, timeout_s=TIMEOUT_S))
+        market = Market(database, SandboxGateway(url, SECRET, timeout_s=TIMEOUT_S), screening)
         await market.shop.open()
         yield market
         await market.payments.close()

@@ -37,7 +37,7 @@ class Bank:
         self._thinking: dict[PaymentId, Amount] = {}
         self._moved: dict[PaymentId | RefundId, SettledItem] = {}
 
-    async def charge(self, payment: PaymentId, amount: Amount, source: str, return_url: str | None) -> Outcome:
+    async def charge(self, payment: PaymentId, amount: Amount, source: str, return_url: str | None, authenticate: bool = False) -> Outcome:
         mood = DEED.get().dice.random()
         if payment not in self._outcomes:
             if mood < 0.1:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from litestar import Litestar, Router
+from prometheus_client.registry import Collector
 
 from holdfast.app.background import Loop, Step, in_background
 from holdfast.app.bench import endpoint as bench_endpoint
@@ -29,6 +30,7 @@ from holdfast.config import Settings
 from holdfast.database import Database
 from holdfast.drivers import module as drivers_module
 from holdfast.events import Consumer, Follower
+from holdfast.fraud import module as fraud_module
 from holdfast.inventory import POOL_WAIT_MS, Inventory
 from holdfast.jobs import Job
 from holdfast.ledger import module as ledger_module
@@ -81,6 +83,7 @@ class Program:
     """What the loops do over and over, one time each; tells how much it was."""
     jobs: Sequence[Job]
     gateways: Gateways
+    measures: Sequence[Collector]
     close: Callable[[], Awaitable[None]]
 
 
@@ -119,10 +122,12 @@ def build_program(settings: Settings) -> Program:
     ledger = ledger_module.build(database, zone=settings.business_zone)
     inventory = Inventory()
     payables = Payables()
+    fraud = fraud_module.build(database, vault)
     payments = payments_module.build(
         sales,
         payables,
         _gateways(settings),
+        screening=fraud.screening,
         owes_max=Amount(CURRENCY, settings.driver_owes_max_piastres),
         return_url=settings.payment_return_url or None,
     )
@@ -198,6 +203,7 @@ def build_program(settings: Settings) -> Program:
             audit.router,
             ledger.router,
             payments.router,
+            fraud.router,
             wallets.router,
             stations.router,
             routes.router,
@@ -215,7 +221,7 @@ def build_program(settings: Settings) -> Program:
         verify=auth.verify,
         lifespan=[lifespan],
         sockets=realtime.app,
-        consumers=[notifications.consumer],
+        consumers=[notifications.consumer, fraud.consumer],
         followers=[stations.follower, routes.follower, sessions.follower, bookings.calling_off, bookings.show_holds],
         loops=[
             bookings.expiry.run,
@@ -234,8 +240,9 @@ def build_program(settings: Settings) -> Program:
             "cash": payments.cash.give_up,
             "seals": audit.sealer.seal_some,
         },
-        jobs=[*auth.jobs, *payments.jobs],
+        jobs=[*auth.jobs, *payments.jobs, *fraud.jobs],
         gateways=payments.gateways,
+        measures=[fraud.screening.fired],
         close=close,
     )
 

@@ -15,6 +15,8 @@ from holdfast.complaints.states import ComplaintState
 from holdfast.database import Tx
 from holdfast.drivers.events import DriverApprovedByAdmin, DriverRejectedByAdmin
 from holdfast.events import Event, Recorded
+from holdfast.fraud.events import FraudReviewDecided
+from holdfast.fraud.states import ReviewState
 from holdfast.notifications import repository
 from holdfast.notifications.events import NotificationCreated
 from holdfast.notifications.models import Addressed, Notice, NotificationType, Payload
@@ -56,6 +58,13 @@ def payment_refunded(event: PaymentRefunded) -> Iterable[Notice]:
 
 def refund_declined(event: RefundDeclined) -> Iterable[Notice]:
     yield Notice(event.payer_id, NotificationType.REFUND_DECLINED, _paid(event, reason=event.reason))
+
+
+def fraud_review_decided(event: FraudReviewDecided) -> Iterable[Notice]:
+    is_allowed = event.state is ReviewState.ALLOWED
+    is_booking = event.payable_kind == PAYABLE_KIND
+    about = Payload(booking_id=BookingId.of(event.payable_id) if is_booking else None, amount=event.amount)
+    yield Notice(event.user_id, NotificationType.PAYMENT_ALLOWED if is_allowed else NotificationType.PAYMENT_DENIED, about)
 
 
 def session_full(event: SessionFull) -> Iterable[Notice]:
@@ -128,6 +137,7 @@ NOTICES.add(BookingCancelled, booking_cancelled)
 NOTICES.add(PaymentFailed, payment_failed)
 NOTICES.add(PaymentRefunded, payment_refunded)
 NOTICES.add(RefundDeclined, refund_declined)
+NOTICES.add(FraudReviewDecided, fraud_review_decided)
 NOTICES.add(SessionFull, session_full)
 NOTICES.add(SessionReopened, session_reopened)
 NOTICES.add(PayoutApproved, payout_approved)

@@ -52,6 +52,14 @@ TEXTS: Mapping[NotificationType, Mapping[Language, Words]] = {
         EN: Words("Refund delayed", "{amount} could not be returned the way you paid. We still owe it to you and will pay it another way."),
         AR: Words("تأخر ردّ المبلغ", "تعذّر ردّ {amount} بالطريقة التي دفعت بها. المبلغ ما زال حقك وسندفعه إليك بطريقة أخرى."),
     },
+    NotificationType.PAYMENT_ALLOWED: {
+        EN: Words("You can pay now", "We looked at your payment of {amount}. Nothing was charged; you can pay it now."),
+        AR: Words("يمكنك الدفع الآن", "راجعنا دفعتك بمبلغ {amount}. لم يُخصم شيء، ويمكنك دفعها الآن."),
+    },
+    NotificationType.PAYMENT_DENIED: {
+        EN: Words("Payment not possible", "We looked at your payment of {amount} and cannot take it. Pay another way, or write to us."),
+        AR: Words("تعذّر قبول الدفع", "راجعنا دفعتك بمبلغ {amount} ولا يمكننا قبولها. ادفع بطريقة أخرى أو راسلنا."),
+    },
     NotificationType.SESSION_FULL: {
         EN: Words("All seats sold", "You sold {seats}{where}: every one. You can leave."),
         AR: Words("اكتملت المقاعد", "بِعت {seats}{where}، ولم يبقَ مقعد. يمكنك الانطلاق."),

@@ -27,6 +27,7 @@ from holdfast.payments.gateway import ForgedWebhook
 from holdfast.payments.inbox import Inbox
 from holdfast.payments.models import Method, PaymentId
 from holdfast.payments.payable import Payables, PayableUnknown
+from holdfast.payments.screening import Origin, PaymentInReview, PaymentNotPossible
 from holdfast.payments.service import PaymentService
 
 WEBHOOK_BYTES_MAX = 256 * 1024
@@ -42,7 +43,16 @@ class PaymentController(Controller):
         guards=[requires()],
         opt=EXPRESS,
         responses=refusals(
-            PayableUnknown, MethodNotTaken, CardNumberSent, CashNotTaken, WalletTooLow, PaymentRunning, StillRunning, KeyUsedForAnother
+            PayableUnknown,
+            MethodNotTaken,
+            CardNumberSent,
+            CashNotTaken,
+            WalletTooLow,
+            PaymentRunning,
+            PaymentNotPossible,
+            PaymentInReview,
+            StillRunning,
+            KeyUsedForAnother,
         ),
     )
     async def pay(
@@ -52,6 +62,8 @@ class PaymentController(Controller):
         payables: NamedDependency[Payables],
         actor: NamedDependency[Actor],
         key: NamedDependency[IdempotencyKey],
+        address: NamedDependency[str],
+        device: NamedDependency[str | None],
     ) -> Response[PaymentView]:
         """Pay for a hold, which confirms its booking: with a token of your card or account, or with WALLET out of your wallet.
 
@@ -64,7 +76,8 @@ class PaymentController(Controller):
             payable = payables.read(text)
         except MalformedId as error:
             raise Invalid((field, str(error))) from error
-        answer = await service.pay(actor, key, payable, Method.read(data.method), data.token, wallet_first=data.wallet_first)
+        origin = Origin(address, device)
+        answer = await service.pay(actor, key, payable, Method.read(data.method), data.token, origin, wallet_first=data.wallet_first)
         return tagged(PaymentView.of(answer, payables), answer.payment.version)
 
     @get("/{payment_id:str}", guards=[requires()], responses=refusals(PaymentUnknown))

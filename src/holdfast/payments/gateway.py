@@ -204,11 +204,11 @@ class Gateway(Protocol):
     name: str
     supports: frozenset[Method]
 
-    async def charge(self, payment: PaymentId, amount: Amount, source: str, return_url: str | None) -> Outcome:
+    async def charge(self, payment: PaymentId, amount: Amount, source: str, return_url: str | None, authenticate: bool = False) -> Outcome:
         """Take money. Our id is the idempotency key: repeating it never takes twice.
 
         ``source`` is the token of a means of payment, from the gateway's own page or library. ``return_url`` is where the
-        payer comes back to after 3-D Secure.
+        payer comes back to after 3-D Secure. ``authenticate`` demands 3-D Secure where the gateway would do without.
         """
         ...
 

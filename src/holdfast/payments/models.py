@@ -6,7 +6,7 @@ from typing import Self
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, LargeBinary, Text, Uuid, text
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, ForeignKey, Index, Integer, LargeBinary, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -68,7 +68,8 @@ class PaymentTable(Base):
 
     ``ask_after`` is when the worker asks the gateway for its outcome, and, while one asks, until when others leave it alone.
     ``wallet_amount`` is the part that is set aside of the payer's wallet while the gateway is asked for the rest.
-    ``refund_amount`` is what was asked back of it in all, ``refunded_amount`` what went back.
+    ``refund_amount`` is what was asked back of it in all, ``refunded_amount`` what went back. ``authenticate``: 3-D Secure is demanded,
+    also when it is charged again.
     """
 
     __tablename__ = "payments"
@@ -130,6 +131,7 @@ class PaymentTable(Base):
     idempotency_key: Mapped[str | None] = mapped_column(Text)
     asks: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     ask_after: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
+    authenticate: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
     version: Mapped[int] = mapped_column(BigInteger, server_default=text("1"))
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=text("business_now()"))
 
@@ -221,6 +223,7 @@ class Payment(Struct, frozen=True):
     asks: int
     version: int
     created_at: datetime
+    authenticate: bool = False
 
     @property
     def total(self) -> Amount:

@@ -17,6 +17,7 @@ from holdfast.payments.outcomes import Outcomes
 from holdfast.payments.payable import Payables
 from holdfast.payments.reconcile import Reconciler
 from holdfast.payments.refunds import Refunds
+from holdfast.payments.screening import NO_SCREENING, Screening
 from holdfast.payments.service import PaymentService
 
 OWES_MAX = egp(100)
@@ -42,16 +43,23 @@ class PaymentsModule:
 
 
 def build(
-    database: Database, payables: Payables, gateways: Gateways, *, owes_max: Amount = OWES_MAX, return_url: str | None = None
+    database: Database,
+    payables: Payables,
+    gateways: Gateways,
+    *,
+    screening: Screening = NO_SCREENING,
+    owes_max: Amount = OWES_MAX,
+    return_url: str | None = None,
 ) -> PaymentsModule:
-    """``payables`` may still be empty: what is sold sits above payments and is added afterwards. ``owes_max``: how much a driver may owe
-    of cash.
+    """``payables`` may still be empty: what is sold sits above payments and is added afterwards. ``screening`` watches for fraud;
+    ``owes_max`` is how much a driver may owe of cash.
     """
     outcomes = Outcomes(database, payables)
     refunds = Refunds(database, gateways)
     inbox = Inbox(database, gateways, outcomes, refunds)
     cash = Cash(database, payables, outcomes, owes_max=owes_max)
-    service = PaymentService(database, payables, gateways, outcomes, WalletDesk(database, payables), cash, return_url)
+    wallets = WalletDesk(database, payables, screening)
+    service = PaymentService(database, payables, gateways, outcomes, wallets, cash, return_url, screening)
     return PaymentsModule(
         service=service,
         outcomes=outcomes,

@@ -2,9 +2,9 @@
 -- A payment about to be tried. The worker leaves it alone until :answer_within has passed. No row where another attempt for
 -- the same thing is still running.
 INSERT INTO payments (id, payable_kind, payable_id, payer_id, payee_id, fare_amount, service_fee, total_amount, currency, method, gateway,
-                      status, idempotency_key, ask_after, earner, wallet_amount)
+                      status, idempotency_key, ask_after, earner, wallet_amount, authenticate)
 VALUES (:id, :payable_kind, :payable_id, :payer_id, :payee_id, :fare_amount, :service_fee, :total_amount, :currency, :method, :gateway,
-        'INITIATED', :idempotency_key, business_now() + :answer_within::interval, :earner, :wallet_amount)
+        'INITIATED', :idempotency_key, business_now() + :answer_within::interval, :earner, :wallet_amount, :authenticate)
     ON CONFLICT (payable_kind, payable_id) WHERE status = 'INITIATED' DO NOTHING
 RETURNING *;
 

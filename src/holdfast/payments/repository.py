@@ -106,6 +106,7 @@ async def insert_payment(
     gateway: str,
     idempotency_key: str,
     answer_within: timedelta,
+    authenticate: bool,
 ) -> Payment | None:
     return await tx.first(
         SQL.insert_payment,
@@ -125,6 +126,7 @@ async def insert_payment(
         answer_within=answer_within,
         earner=earner.value,
         wallet_amount=from_wallet.minor,
+        authenticate=authenticate,
     )
 
 

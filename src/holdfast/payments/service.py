@@ -30,6 +30,7 @@ from holdfast.payments.gateway import Gateways, Known, Outcome, Unknown
 from holdfast.payments.models import CASH_GATEWAY, Earner, Method, Payment, PaymentId
 from holdfast.payments.outcomes import Outcomes
 from holdfast.payments.payable import Due, Payables, PayableUnknown
+from holdfast.payments.screening import NO_SCREENING, UNKNOWN_ORIGIN, Attempt, Means, Origin, Screening
 from holdfast.payments.settling import PaymentAnswer
 from holdfast.payments.states import PaymentState
 
@@ -60,6 +61,7 @@ class PaymentService:
         wallets: WalletDesk,
         cash: Cash,
         return_url: str | None = None,
+        screening: Screening = NO_SCREENING,
     ) -> None:
         """``return_url``: the page to which payers come back from 3-D Secure, if there is one."""
         self._database = database
@@ -69,6 +71,7 @@ class PaymentService:
         self._wallets = wallets
         self._cash = cash
         self._return_url = return_url
+        self._screening = screening
 
     async def pay(
         self,
@@ -77,6 +80,7 @@ class PaymentService:
         payable: tuple[str, UUID],
         method: Method,
         token: str | None = None,
+        origin: Origin = UNKNOWN_ORIGIN,
         *,
         wallet_first: bool = False,
     ) -> PaymentAnswer:
@@ -86,38 +90,45 @@ class PaymentService:
         The answer is SUCCESS, FAILED (try again until the deadline of the hold), or INITIATED while nobody knows yet, and with CASH until
         the driver has it. Repeating it
         with the same key asks for the outcome of the first request and never charges twice. Raises MethodNotTaken, Invalid,
-        CardNumberSent, WalletTooLow, PayableUnknown (also for another's), PaymentRunning, StillRunning, KeyUsedForAnother, and what
-        the thing refuses with.
+        CardNumberSent, WalletTooLow, PayableUnknown (also for another's), PaymentRunning, PaymentNotPossible, PaymentInReview,
+        StillRunning, KeyUsedForAnother, and what the thing refuses with.
         """
         if token is not None and holds_card_number(token):
             raise CardNumberSent
         if method is Method.WALLET:
-            return await self._wallets.pay(actor, key, payable)
+            return await self._wallets.pay(actor, key, payable, origin)
         if method is Method.CASH:
-            return await self._pay_in_cash(actor, key, payable)
+            return await self._pay_in_cash(actor, key, payable, origin)
         gateway = self._gateways.taking(method)
         if gateway is None:
             raise MethodNotTaken(method=method.value, supported=", ".join([*self._gateways.methods(), Method.WALLET, Method.CASH]))
         if token is None:
             raise Invalid(("token", "Send the token of your card or account that the gateway's page gave you."))
         payment_id = PaymentId.new()
+        await self._screening.look()
+        means = Means(method, token, origin)
         try:
-            begun = await self._begin(actor, key, payment_id, payable, method, gateway.name, wallet_first=wallet_first)
+            begun = await self._begin(actor, key, payment_id, payable, means, gateway.name, wallet_first=wallet_first)
         except _WalletIsEnough:
-            return await self._wallets.pay(actor, key, payable)
+            return await self._wallets.pay(actor, key, payable, origin)
         except Overdrawn as error:
             # Another payment took from the wallet what this one had seen in it.
             raise Overloaded from error
+        if isinstance(begun, Refusal):
+            raise begun
         if isinstance(begun, PaymentAnswer):
             return begun
         if begun.id != payment_id:
             return await self._ask_again(begun, token)
-        outcome = await gateway.charge(begun.id, begun.charged, token, self._return_url)
+        outcome = await gateway.charge(begun.id, begun.charged, token, self._return_url, begun.authenticate)
         return await self._make_true(begun, outcome)
 
-    async def _pay_in_cash(self, actor: Actor, key: IdempotencyKey, payable: tuple[str, UUID]) -> PaymentAnswer:
+    async def _pay_in_cash(self, actor: Actor, key: IdempotencyKey, payable: tuple[str, UUID], origin: Origin) -> PaymentAnswer:
         """Nobody is asked: the payment waits for the driver's word."""
-        begun = await self._begin(actor, key, PaymentId.new(), payable, Method.CASH, CASH_GATEWAY)
+        await self._screening.look()
+        begun = await self._begin(actor, key, PaymentId.new(), payable, Means(Method.CASH, None, origin), CASH_GATEWAY)
+        if isinstance(begun, Refusal):
+            raise begun
         if isinstance(begun, PaymentAnswer):
             return begun
         async with self._database.reading() as tx:
@@ -148,12 +159,15 @@ class PaymentService:
         key: IdempotencyKey,
         payment_id: PaymentId,
         payable: tuple[str, UUID],
-        method: Method,
+        means: Means,
         gateway: str,
         *,
         wallet_first: bool = False,
-    ) -> Payment | PaymentAnswer:
-        """The payment to be tried, or that of an earlier request with this key; its answer, where it is decided."""
+    ) -> Payment | PaymentAnswer | Refusal:
+        """The payment to be tried, or that of an earlier request with this key; its answer, where it is decided.
+
+        What the screening refuses with is returned: it writes down that it did, and that is committed.
+        """
         kind, payable_id = payable
         async with self._database.transaction() as tx:
             request = KeyedRequest(RequestKey(actor.id, key.text), key.fingerprint, payment_id)
@@ -168,8 +182,13 @@ class PaymentService:
                 raise PayableUnknown
             if isinstance(due, Refusal):
                 raise due
-            if method is Method.CASH:
+            if means.method is Method.CASH:
                 await self._require_cash(tx, due)
+            attempt = Attempt(payment_id, kind, payable_id, due.payer_id, due.total, means)
+            verdict = (await self._screening.judge(tx, [attempt]))[payment_id]
+            if isinstance(verdict, Refusal):
+                await idempotency.keep(tx, {request.key: None})
+                return verdict
             payment = await repository.insert_payment(
                 tx,
                 payment_id=payment_id,
@@ -181,10 +200,11 @@ class PaymentService:
                 fare=due.fare,
                 fee=due.fee,
                 from_wallet=await self._set_aside(tx, due) if wallet_first else Amount(due.fare.currency, 0),
-                method=method,
+                method=means.method,
                 gateway=gateway,
                 idempotency_key=key.text,
                 answer_within=ANSWER_WITHIN,
+                authenticate=verdict.authenticate,
             )
             if payment is None:
                 raise await self._running(tx, kind, payable_id)
@@ -239,7 +259,7 @@ class PaymentService:
         if found is not None:
             return found
         # The first call never reached the gateway. The payer asks for it once more, under the same id.
-        return await gateway.charge(payment.id, payment.charged, token, self._return_url)
+        return await gateway.charge(payment.id, payment.charged, token, self._return_url, payment.authenticate)
 
     async def _make_true(self, payment: Payment, outcome: Outcome) -> PaymentAnswer:
         for wait_s in OVERLOADED_WAITS_S:

@@ -33,6 +33,8 @@ def serve(
     logs.configure(settings)
     check_database(settings.database_url)
     program, registry = build_program(settings), new_registry()
+    for measure in program.measures:
+        registry.register(measure)
     internal = InternalApp(settings.database_url, registry, is_draining=lambda: server.should_exit)
     internal_port = settings.internal_port or settings.port + 1
     program = replace(program, lifespan=[*program.lifespan, lambda _: internal_server(internal, internal_port)])

@@ -127,6 +127,12 @@ class Visit:
         return address_of(self.scope, self._trusted_proxies)
 
     @property
+    def device(self) -> str | None:
+        """What an app says that its device is. Anybody can write anything there, so it only ever counts against somebody."""
+        given = self.headers.get(b"x-device-id")
+        return given.decode("latin-1") if given else None
+
+    @property
     def version(self) -> int | None:
         """The version in If-Match, or None without one. Raises Outdated where it is none of ours, IfMatchMalformed where it is no ETag."""
         given = self.headers.get(b"if-match")

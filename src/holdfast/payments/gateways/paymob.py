@@ -186,7 +186,7 @@ class PaymobGateway:
     async def close(self) -> None:
         await self._connection.close()
 
-    async def charge(self, payment: PaymentId, amount: Amount, source: str, return_url: str | None) -> Outcome:
+    async def charge(self, payment: PaymentId, amount: Amount, source: str, return_url: str | None, authenticate: bool = False) -> Outcome:
         """A page to pay on. Asked for again, it makes another one, and nobody was shown the first: only the last can be paid on."""
         if currency_digits(amount.currency) != _DIGITS:
             return Declined("currency_not_taken")

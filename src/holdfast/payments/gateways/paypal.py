@@ -229,7 +229,7 @@ class PayPalGateway:
     async def close(self) -> None:
         await self._connection.close()
 
-    async def charge(self, payment: PaymentId, amount: Amount, source: str, return_url: str | None) -> Outcome:
+    async def charge(self, payment: PaymentId, amount: Amount, source: str, return_url: str | None, authenticate: bool = False) -> Outcome:
         if amount.currency not in CURRENCIES:
             return Declined("currency_not_taken")
         value = _value(amount)

@@ -107,8 +107,15 @@ class SandboxGateway:
         """Close the connections."""
         await self._client.aclose()
 
-    async def charge(self, payment: PaymentId, amount: Amount, source: str, return_url: str | None) -> Outcome:
-        wanted = {"id": str(payment), "amount": amount.minor, "currency": amount.currency, "source": source, "returnUrl": return_url}
+    async def charge(self, payment: PaymentId, amount: Amount, source: str, return_url: str | None, authenticate: bool = False) -> Outcome:
+        wanted = {
+            "id": str(payment),
+            "amount": amount.minor,
+            "currency": amount.currency,
+            "source": source,
+            "returnUrl": return_url,
+            "authenticate": authenticate,
+        }
         answer = await self._call("POST", "/charges", wanted)
         return answer if isinstance(answer, Unknown) else _outcome(answer)
 

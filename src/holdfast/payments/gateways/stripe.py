@@ -194,8 +194,8 @@ class StripeGateway:
         """Close the connections."""
         await self._connections.close_async()
 
-    async def charge(self, payment: PaymentId, amount: Amount, source: str, return_url: str | None) -> Outcome:
-        return await self._answered(self._charge(payment, amount, source, return_url))
+    async def charge(self, payment: PaymentId, amount: Amount, source: str, return_url: str | None, authenticate: bool = False) -> Outcome:
+        return await self._answered(self._charge(payment, amount, source, return_url, authenticate))
 
     async def refund(self, refund: RefundId, payment: PaymentId, amount: Amount, known: Known = NOTHING_KNOWN) -> RefundOutcome:
         return await self._answered(self._give_back(refund, payment, amount))
@@ -239,7 +239,7 @@ class StripeGateway:
                 continue
         raise ForgedWebhook
 
-    async def _charge(self, payment: PaymentId, amount: Amount, source: str, return_url: str | None) -> Outcome:
+    async def _charge(self, payment: PaymentId, amount: Amount, source: str, return_url: str | None, authenticate: bool) -> Outcome:
         minor = _to_stripe(amount)
         if minor is None:
             return Declined("invalid_amount")
@@ -253,6 +253,7 @@ class StripeGateway:
             "capture_method": "automatic",
             "confirm": True,
             "metadata": {_PAYMENT: str(payment)},
+            "payment_method_options": {"card": {"request_three_d_secure": "any" if authenticate else "automatic"}},
         }
         if return_url is not None:
             wanted["return_url"] = return_url
