@@ -7,6 +7,7 @@ from holdfast import idempotency
 from holdfast.bookings import desk
 from holdfast.bookings.desk import Answer, Desk, HoldRequest
 from holdfast.common.actor import Actor
+from holdfast.common.errors import Refusal
 from holdfast.database import Tx, retried
 from holdfast.idempotency import IdempotencyKey, KeyedRequest, New, RequestKey, Standing
 from holdfast.inventory import Shortage
@@ -14,6 +15,7 @@ from holdfast.payments import repository
 from holdfast.payments.gateway import Captured
 from holdfast.payments.models import Method, PaymentId
 from holdfast.payments.payable import Due, Settled
+from holdfast.payments.screening import UNKNOWN_ORIGIN, Means, Origin
 from holdfast.payments.service import PaymentService
 from holdfast.payments.settling import PaymentAnswer, SettlingDesk, arrived
 
@@ -39,19 +41,30 @@ def row_after_the_call() -> None:
     """The gateway is asked for money before anything is written down."""
 
     async def pay(
-        self: PaymentService, actor: Actor, key: IdempotencyKey, payable: tuple[str, UUID], method: Method, token: str | None = None
+        self: PaymentService,
+        actor: Actor,
+        key: IdempotencyKey,
+        payable: tuple[str, UUID],
+        method: Method,
+        token: str | None = None,
+        origin: Origin = UNKNOWN_ORIGIN,
+        *,
+        wallet_first: bool = False,
     ) -> PaymentAnswer:
         gateway, payment_id, (kind, payable_id) = self._gateways.taking(method), PaymentId.new(), payable
+        means = Means(method, token, origin)
+        assert not wallet_first
         assert gateway is not None
         assert token is not None
         async with self._database.transaction() as tx:
             due = (await (await self._payables[kind].lock(tx, [payable_id], settling=False)).amounts_due(tx)).get(payable_id)
         if not isinstance(due, Due):
-            known = await self._begin(actor, key, payment_id, payable, method, gateway)
+            known = await self._begin(actor, key, payment_id, payable, means, gateway.name)
             assert isinstance(known, PaymentAnswer)
             return known
         outcome = await gateway.charge(payment_id, due.total, token, None)
-        begun = await self._begin(actor, key, payment_id, payable, method, gateway)
+        begun = await self._begin(actor, key, payment_id, payable, means, gateway.name)
+        assert not isinstance(begun, Refusal)
         return begun if isinstance(begun, PaymentAnswer) else await self._make_true(begun, outcome)
 
     PaymentService.pay = pay  # type: ignore[method-assign]
