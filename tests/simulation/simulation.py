@@ -167,7 +167,8 @@ class Simulation(ABC, Generic[R]):
                 await self._go_on()
             self.schedule.faults_per_1000 = 0
             await self._make_peace()
-            await self.judge()
+        # Whoever judges asks the database as anybody does, and waits for no turn.
+        await self.judge()
         told = {known.name: sum(wish.known is known for wish in self.wishes) for known in Known}
         struck = {fault.name: count for fault, count in sorted(self.schedule.struck.items(), key=lambda each: each[0].name)}
         return Course(self.seed, self.schedule.trace, self.schedule.turns, told, struck, self.wrong)
