@@ -5,6 +5,7 @@ from tests.controls import CONTROLS, Control
 from holdfast.ledger import repository as ledger
 from holdfast.payments import outcomes
 from holdfast.payments import repository as payments
+from holdfast.payments.disputes import repository as disputes
 from holdfast.payments.models import PaidFor
 from holdfast.payouts import repository as payouts
 from holdfast.payouts import service as payouts_service
@@ -56,6 +57,15 @@ CONTROLS.update(
                 (payments.SQL.lock_refund, "FOR NO KEY UPDATE", ""),
             ],
             ddl=_WITHOUT_STATES,
+        ),
+        # What a gateway says about a dispute is heard each time: the payment is not locked, nor the dispute.
+        "payments.without_dispute_lock": lambda: Control(
+            edits=[
+                (payments.SQL.lock_payment, "FOR NO KEY UPDATE", ""),
+                (disputes.SQL.lock_dispute, "FOR NO KEY UPDATE", ""),
+                (disputes.SQL.decide_dispute, "AND status = ANY(%(sources)s)", ""),
+            ],
+            ddl=["DROP INDEX payment_disputes_reference_idx"],
         ),
         # A transaction is booked as often as somebody asks for it.
         "ledger.without_id": lambda: Control(edits=[(ledger.SQL.post, "ON CONFLICT DO NOTHING", "")], ddl=_POSTS_TWICE),

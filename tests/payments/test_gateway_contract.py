@@ -18,6 +18,7 @@ from holdfast.common.money import Amount, egp
 from holdfast.payments.gateway import (
     Captured,
     Declined,
+    Fact,
     ForgedWebhook,
     Gateway,
     GatewayDown,
@@ -63,9 +64,9 @@ class Candidate:
     sources: dict[str, str]
     approve: Callable[[str], Any]
 
-    def facts(self) -> list[PaymentFact | RefundFact]:
+    def facts(self) -> list[Fact]:
         """Everything genuine that was sent."""
-        found: list[PaymentFact | RefundFact] = []
+        found: list[Fact] = []
         for headers, body in self.post.messages:
             try:
                 found += [fact for message in self.gateway.read_webhook(headers, body) for fact in message.facts]

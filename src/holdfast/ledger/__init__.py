@@ -15,7 +15,7 @@ from holdfast.ledger.models import (
     Transaction,
     Unbalanced,
 )
-from holdfast.ledger.repository import balance, entries_of, guarded_balances, post
+from holdfast.ledger.repository import balance, entries_of, guarded_balances, post, posted
 
 __all__ = [
     "FEES",
@@ -35,4 +35,5 @@ __all__ = [
     "entries_of",
     "guarded_balances",
     "post",
+    "posted",
 ]

@@ -40,6 +40,7 @@ class AccountKind(StrEnum):
     CASH = "CASH"  # What a driver was given in cash, below zero.
     TAX = "TAX"  # What is owed to the tax office.
     EXCHANGE = "EXCHANGE"  # What was given in one currency for another.
+    GATEWAY_COSTS = "GATEWAY_COSTS"  # What gateways kept for their services, below zero.
 
 
 GUARDED = frozenset({AccountKind.WALLET, AccountKind.GIFT_CARD})
@@ -60,6 +61,8 @@ class Purpose(StrEnum):
     CASH_KEPT = "CASH_KEPT"
     CHARGEBACK = "CHARGEBACK"
     CHARGEBACK_WON = "CHARGEBACK_WON"
+    GATEWAY_FEE = "GATEWAY_FEE"
+    GATEWAY_PAYOUT = "GATEWAY_PAYOUT"
     EXCHANGED = "EXCHANGED"
     ADJUSTED = "ADJUSTED"
 

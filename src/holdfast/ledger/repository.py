@@ -1,6 +1,7 @@
 """Posting, and balances by sum."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from msgspec import Struct
 from psycopg.errors import CheckViolation
@@ -12,10 +13,12 @@ from holdfast.ledger.models import (
     Account,
     AccountId,
     AccountKind,
+    Entry,
     EntryId,
     GuardedBalanceTable,
     Overdrawn,
     PostedEntry,
+    Purpose,
     Transaction,
     Unbalanced,
 )
@@ -23,7 +26,7 @@ from holdfast.ledger.models import (
 SQL = queries(__file__)
 
 
-class _Guarded(Struct, frozen=True):
+class _Balance(Struct, frozen=True):
     kind: AccountKind
     owner: str
     currency: str
@@ -65,7 +68,7 @@ async def post(tx: Tx, transactions: Sequence[Transaction]) -> int:
 
 async def guarded_balances(tx: Tx, accounts: Sequence[tuple[Account, str]]) -> dict[tuple[Account, str], Amount]:
     """What guarded accounts have in a currency each; one that was never opened has nothing. Locks nothing: ``post`` judges again."""
-    rows = await tx.all(SQL.guarded_balances, _Guarded, **_named(accounts)) if accounts else []
+    rows = await tx.all(SQL.guarded_balances, _Balance, **_named(accounts)) if accounts else []
     found = {(Account(row.kind, row.owner), row.currency): row.minor for row in rows}
     return {account: Amount(account[1], found.get(account, 0)) for account in accounts}
 
@@ -91,6 +94,12 @@ def require_balance(transactions: Sequence[Transaction]) -> None:
 async def balance(tx: Tx, account: Account) -> list[Amount]:
     """What an account has, one amount for each currency that it ever had."""
     return await tx.all(SQL.balance, Amount, kind=account.kind.value, owner=account.owner)
+
+
+async def posted(tx: Tx, transaction_id: UUID, purpose: Purpose) -> tuple[Entry, ...]:
+    """The entries of one transaction, for another that takes them back."""
+    rows = await tx.all(SQL.posted, _Balance, transaction_id=transaction_id, purpose=purpose.value)
+    return tuple(Entry(Account(row.kind, row.owner), Amount(row.currency, row.minor)) for row in rows)
 
 
 async def entries_of(tx: Tx, account: Account, currency: str, before: EntryId | None, limit: int) -> list[PostedEntry]:

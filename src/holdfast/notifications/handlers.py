@@ -18,6 +18,7 @@ from holdfast.events import Event, Recorded
 from holdfast.notifications import repository
 from holdfast.notifications.events import NotificationCreated
 from holdfast.notifications.models import Addressed, Notice, NotificationType, Payload
+from holdfast.payments.disputes.events import DisputeLost, PaymentDisputed
 from holdfast.payments.events import PaymentEvent, PaymentFailed, PaymentRefunded, RefundDeclined
 from holdfast.payouts.events import PayoutApproved, PayoutEvent, PayoutPaid, PayoutRejected
 from holdfast.sessions.events import SessionEvent, SessionFull, SessionReopened
@@ -55,6 +56,14 @@ def payment_refunded(event: PaymentRefunded) -> Iterable[Notice]:
 
 def refund_declined(event: RefundDeclined) -> Iterable[Notice]:
     yield Notice(event.payer_id, NotificationType.REFUND_DECLINED, _paid(event, reason=event.reason))
+
+
+def payment_disputed(event: PaymentDisputed) -> Iterable[Notice]:
+    yield Notice(None, NotificationType.PAYMENT_DISPUTED, _paid(event))
+
+
+def dispute_lost(event: DisputeLost) -> Iterable[Notice]:
+    yield Notice(None, NotificationType.DISPUTE_LOST, _paid(event))
 
 
 def session_full(event: SessionFull) -> Iterable[Notice]:
@@ -116,6 +125,8 @@ NOTICES.add(BookingCancelled, booking_cancelled)
 NOTICES.add(PaymentFailed, payment_failed)
 NOTICES.add(PaymentRefunded, payment_refunded)
 NOTICES.add(RefundDeclined, refund_declined)
+NOTICES.add(PaymentDisputed, payment_disputed)
+NOTICES.add(DisputeLost, dispute_lost)
 NOTICES.add(SessionFull, session_full)
 NOTICES.add(SessionReopened, session_reopened)
 NOTICES.add(PayoutApproved, payout_approved)

@@ -88,6 +88,14 @@ TEXTS: Mapping[NotificationType, Mapping[Language, Words]] = {
         EN: Words("Your complaint was answered", "Read the answer under your complaints."),
         AR: Words("تم الرد على شكواك", "تجد الرد في صفحة شكاواك."),
     },
+    NotificationType.PAYMENT_DISPUTED: {
+        EN: Words("Payment disputed", "A payer's bank took {amount} back. Answer the dispute at the gateway before its deadline."),
+        AR: Words("اعتراض على عملية دفع", "استردّ بنك أحد العملاء {amount}. ردّ على الاعتراض لدى بوابة الدفع قبل انتهاء المهلة."),
+    },
+    NotificationType.DISPUTE_LOST: {
+        EN: Words("Dispute lost", "The payer's bank keeps {amount}. Whoever had earned it owes it."),
+        AR: Words("خسرنا الاعتراض", "احتفظ بنك العميل بمبلغ {amount}، وأصبح دينًا على من كان قد كسبه."),
+    },
 }
 
 UNKNOWN: Mapping[Language, Words] = {

@@ -107,11 +107,36 @@ class RefundFact(Struct, frozen=True, tag=True):
     outcome: RefundOutcome
 
 
+class DisputeStatus(StrEnum):
+    """How a dispute stands: money may be taken from us, it stays with us, it is lost."""
+
+    OPENED = "OPENED"
+    WON = "WON"
+    LOST = "LOST"
+
+
+class DisputeFact(Struct, frozen=True, tag=True):
+    """What a message says about a payment that its payer disputes at their bank.
+
+    ``payment`` is None where the gateway names the payment by its own reference only, that of Captured. ``reason`` is the gateway's word.
+    """
+
+    payment: PaymentId | None
+    payment_reference: str
+    dispute_id: str
+    amount: Amount
+    status: DisputeStatus
+    reason: str
+
+
+Fact = PaymentFact | RefundFact | DisputeFact
+
+
 class WebhookFact(Struct, frozen=True):
     """One message: its id at the gateway, and what it says. A message about something that is not ours says nothing."""
 
     event_id: str
-    facts: tuple[PaymentFact | RefundFact, ...] = ()
+    facts: tuple[Fact, ...] = ()
 
 
 class SettledKind(StrEnum):

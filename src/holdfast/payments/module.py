@@ -9,6 +9,8 @@ from holdfast.database import Database
 from holdfast.jobs import Job
 from holdfast.payments.controller import router
 from holdfast.payments.desk import WalletDesk
+from holdfast.payments.disputes.controller import router as dispute_router
+from holdfast.payments.disputes.service import Disputes
 from holdfast.payments.gateway import Gateways
 from holdfast.payments.inbox import Inbox
 from holdfast.payments.outcomes import Outcomes
@@ -40,7 +42,8 @@ def build(database: Database, payables: Payables, gateways: Gateways, *, return_
     """``payables`` may still be empty: what is sold sits above payments and is added afterwards."""
     outcomes = Outcomes(database, payables)
     refunds = Refunds(database, gateways)
-    inbox = Inbox(database, gateways, outcomes, refunds)
+    disputes = Disputes(database)
+    inbox = Inbox(database, gateways, outcomes, refunds, disputes)
     service = PaymentService(database, payables, gateways, outcomes, WalletDesk(database, payables), return_url)
     return PaymentsModule(
         service=service,
@@ -48,7 +51,7 @@ def build(database: Database, payables: Payables, gateways: Gateways, *, return_
         refunds=refunds,
         inbox=inbox,
         reconciler=Reconciler(database, gateways, outcomes, refunds, inbox),
-        router=router(service, inbox, payables),
+        router=Router(path="/", route_handlers=[router(service, inbox, payables), dispute_router(disputes)]),
         gateways=gateways,
         jobs=[Job("payments.forget_old", inbox.forget_old, schedule="23 3 * * *")],
     )
