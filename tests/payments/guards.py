@@ -67,6 +67,11 @@ CONTROLS.update(
             ],
             ddl=["DROP INDEX payment_disputes_reference_idx"],
         ),
+        # Two admins who give back at once both see all that is left: neither the thing nor the payment is locked, and no wall counts.
+        "payments.without_order_lock": lambda: Control(
+            edits=[(payments.SQL.lock_payment, "FOR NO KEY UPDATE", ""), (payments.SQL.lock_kept, "FOR NO KEY UPDATE", "")],
+            ddl=[*_WITHOUT_STATES, "ALTER TABLE payments DROP CONSTRAINT payments_charged_back"],
+        ),
         # A transaction is booked as often as somebody asks for it.
         "ledger.without_id": lambda: Control(edits=[(ledger.SQL.post, "ON CONFLICT DO NOTHING", "")], ddl=_POSTS_TWICE),
         # Whoever decides on a payout locks neither its session nor the payments, and takes the state as it was first seen.

@@ -109,7 +109,9 @@ def build_program(settings: Settings) -> Program:
 
     inventory = Inventory()
     payables = Payables()
-    payments = payments_module.build(sales, payables, _gateways(settings), return_url=settings.payment_return_url or None)
+    payments = payments_module.build(
+        sales, payables, _gateways(settings), return_url=settings.payment_return_url or None, refund_limit_minor=settings.refund_limit_minor
+    )
 
     wallets = wallets_module.build(database, currency=CURRENCY)
     payables.add(TOP_UP_KIND, wallets.payable)

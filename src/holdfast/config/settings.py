@@ -144,6 +144,13 @@ class Settings(BaseSettings):
         100, alias="HOLDFAST_SERVICE_FEE_PIASTRES", ge=0, le=100_000, description="Fee for a booking, once, in piastres."
     )
 
+    refund_limit_minor: int = Field(
+        50_000,
+        alias="HOLDFAST_REFUND_LIMIT_MINOR",
+        ge=0,
+        le=1_000_000_000,
+        description="What one admin may give back of a payment alone, in minor units of its currency. Above it another one has to approve.",
+    )
     payment_return_url: str = Field(
         "",
         alias="HOLDFAST_PAYMENT_RETURN_URL",

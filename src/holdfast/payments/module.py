@@ -16,8 +16,12 @@ from holdfast.payments.inbox import Inbox
 from holdfast.payments.outcomes import Outcomes
 from holdfast.payments.payable import Payables
 from holdfast.payments.reconcile import Reconciler
+from holdfast.payments.refund_orders.controller import router as order_router
+from holdfast.payments.refund_orders.service import RefundOrders
 from holdfast.payments.refunds import Refunds
 from holdfast.payments.service import PaymentService
+
+REFUND_LIMIT_MINOR = 50_000
 
 
 @dataclass(frozen=True)
@@ -38,11 +42,21 @@ class PaymentsModule:
         await self.gateways.close()
 
 
-def build(database: Database, payables: Payables, gateways: Gateways, *, return_url: str | None = None) -> PaymentsModule:
-    """``payables`` may still be empty: what is sold sits above payments and is added afterwards."""
+def build(
+    database: Database,
+    payables: Payables,
+    gateways: Gateways,
+    *,
+    return_url: str | None = None,
+    refund_limit_minor: int = REFUND_LIMIT_MINOR,
+) -> PaymentsModule:
+    """``payables`` may still be empty: what is sold sits above payments and is added afterwards. ``refund_limit_minor``: what one
+    admin may give back of a payment alone.
+    """
     outcomes = Outcomes(database, payables)
     refunds = Refunds(database, gateways)
     disputes = Disputes(database)
+    orders = RefundOrders(database, payables, limit_minor=refund_limit_minor)
     inbox = Inbox(database, gateways, outcomes, refunds, disputes)
     service = PaymentService(database, payables, gateways, outcomes, WalletDesk(database, payables), return_url)
     return PaymentsModule(
@@ -51,7 +65,7 @@ def build(database: Database, payables: Payables, gateways: Gateways, *, return_
         refunds=refunds,
         inbox=inbox,
         reconciler=Reconciler(database, gateways, outcomes, refunds, inbox),
-        router=Router(path="/", route_handlers=[router(service, inbox, payables), dispute_router(disputes)]),
+        router=Router(path="/", route_handlers=[router(service, inbox, payables), dispute_router(disputes), order_router(orders)]),
         gateways=gateways,
         jobs=[Job("payments.forget_old", inbox.forget_old, schedule="23 3 * * *")],
     )

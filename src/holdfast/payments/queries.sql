@@ -181,6 +181,10 @@ UPDATE refunds
  WHERE id = :id
 RETURNING *;
 
+-- name: redirect_refund
+-- A refund that failed goes another way. Its payment is locked.
+UPDATE refunds SET destination = :destination, version = version + 1 WHERE id = :id AND status = 'FAILED' RETURNING *;
+
 -- name: leave_refund_undecided
 -- The gateway is asked again, each time later, up to :ask_in_max.
 UPDATE refunds

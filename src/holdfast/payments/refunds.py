@@ -78,6 +78,20 @@ async def owe(tx: Tx, actor: Actor, new: Sequence[NewRefund]) -> list[Refund]:
     return [paid.get(refund.id, refund) for refund in refunds]
 
 
+async def send_to_wallet(tx: Tx, actor: Actor, refund_id: RefundId) -> Refund:
+    """A refund that failed goes into its payer's wallet instead, in the admin's transaction, which has its payment locked.
+
+    Raises RefundRunning, RefundedAlready.
+    """
+    refund = await repository.lock_refund(tx, refund_id)
+    assert refund is not None
+    if refund.status is not RefundState.FAILED:
+        raise REFUND.refusals[refund.status]
+    redirected = await repository.redirect_refund(tx, refund_id, Destination.WALLET)
+    await audit.record(tx, [Deed(actor, "refund.sent_to_wallet", refund_id, before=_facts(refund), after=_facts(redirected))])
+    return (await _pay(tx, {refund_id: redirected}, {}, []))[refund_id]
+
+
 class Refunds:
     """Does at the gateways what was asked for, and goes on until they have said so. Repeating it gives nothing back twice."""
 

@@ -287,6 +287,12 @@ async def decline_refund(tx: Tx, refund_id: RefundId, reason: str, reference: st
     return declined
 
 
+async def redirect_refund(tx: Tx, refund_id: RefundId, destination: Destination) -> Refund:
+    redirected = await tx.first(SQL.redirect_refund, Refund, id=refund_id, destination=destination.value)
+    assert redirected is not None
+    return redirected
+
+
 async def leave_refund_undecided(tx: Tx, refund_id: RefundId, *, reference: str | None, ask_in_max: timedelta) -> None:
     await tx.run(SQL.leave_refund_undecided, id=refund_id, reference=reference, ask_in_max=ask_in_max)
 
