@@ -96,6 +96,7 @@ def _create_availability() -> None:
         CREATE TABLE payment_switches (
             kind text NOT NULL,
             name text NOT NULL,
+            id uuid NOT NULL,
             is_off boolean NOT NULL,
             note text NOT NULL,
             version bigint NOT NULL DEFAULT 1,

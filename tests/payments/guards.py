@@ -5,6 +5,7 @@ from tests.controls import CONTROLS, Control
 from holdfast.ledger import repository as ledger
 from holdfast.payments import outcomes
 from holdfast.payments import repository as payments
+from holdfast.payments.availability import repository as availability
 from holdfast.payments.disputes import repository as disputes
 from holdfast.payments.models import PaidFor
 from holdfast.payouts import repository as payouts
@@ -71,6 +72,10 @@ CONTROLS.update(
         "payments.without_order_lock": lambda: Control(
             edits=[(payments.SQL.lock_payment, "FOR NO KEY UPDATE", ""), (payments.SQL.lock_kept, "FOR NO KEY UPDATE", "")],
             ddl=[*_WITHOUT_STATES, "ALTER TABLE payments DROP CONSTRAINT payments_charged_back"],
+        ),
+        # Everybody who sees that a gateway may be tried tries it.
+        "payments.without_one_trial": lambda: Control(
+            edits=[(availability.SQL.take_trial, "AND open_until <= business_now() FOR UPDATE SKIP LOCKED", "")]
         ),
         # A transaction is booked as often as somebody asks for it.
         "ledger.without_id": lambda: Control(edits=[(ledger.SQL.post, "ON CONFLICT DO NOTHING", "")], ddl=_POSTS_TWICE),

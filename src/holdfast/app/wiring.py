@@ -213,4 +213,5 @@ def _gateways(settings: Settings) -> Gateways:
     gateways: list[Gateway] = []
     if settings.sandbox_gateway_url:
         gateways.append(SandboxGateway(settings.sandbox_gateway_url, settings.sandbox_gateway_secret.get_secret_value()))
-    return Gateways(*gateways)
+    wanted = settings.gateway_order.split(",")
+    return Gateways(*sorted(gateways, key=lambda gateway: wanted.index(gateway.name) if gateway.name in wanted else len(wanted)))

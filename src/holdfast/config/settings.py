@@ -144,6 +144,12 @@ class Settings(BaseSettings):
         100, alias="HOLDFAST_SERVICE_FEE_PIASTRES", ge=0, le=100_000, description="Fee for a booking, once, in piastres."
     )
 
+    gateway_order: str = Field(
+        "",
+        alias="HOLDFAST_GATEWAY_ORDER",
+        pattern="^[a-z_]*(,[a-z_]+)*$",
+        description="Names of gateways, with commas: of several that take a method, the first that is on and answers is asked.",
+    )
     refund_limit_minor: int = Field(
         50_000,
         alias="HOLDFAST_REFUND_LIMIT_MINOR",

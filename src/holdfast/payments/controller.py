@@ -13,6 +13,7 @@ from holdfast.common.guards import EXPRESS, PUBLIC, provided, refusals, requires
 from holdfast.common.ids import MalformedId
 from holdfast.idempotency import IdempotencyKey
 from holdfast.idempotency.errors import KeyUsedForAnother, StillRunning
+from holdfast.payments.availability.errors import MethodUnavailable
 from holdfast.payments.dto import PaymentView, PayRequest
 from holdfast.payments.errors import GatewayUnknown, MethodNotTaken, PaymentRunning, PaymentUnknown, WalletTooLow
 from holdfast.payments.gateway import ForgedWebhook
@@ -33,7 +34,9 @@ class PaymentController(Controller):
         "/pay",
         guards=[requires()],
         opt=EXPRESS,
-        responses=refusals(PayableUnknown, MethodNotTaken, WalletTooLow, PaymentRunning, StillRunning, KeyUsedForAnother),
+        responses=refusals(
+            PayableUnknown, MethodNotTaken, MethodUnavailable, WalletTooLow, PaymentRunning, StillRunning, KeyUsedForAnother
+        ),
     )
     async def pay(
         self,

@@ -7,6 +7,8 @@ from litestar import Router
 
 from holdfast.database import Database
 from holdfast.jobs import Job
+from holdfast.payments.availability.controller import router as availability_router
+from holdfast.payments.availability.service import Availability
 from holdfast.payments.controller import router
 from holdfast.payments.desk import WalletDesk
 from holdfast.payments.disputes.controller import router as dispute_router
@@ -58,14 +60,23 @@ def build(
     disputes = Disputes(database)
     orders = RefundOrders(database, payables, limit_minor=refund_limit_minor)
     inbox = Inbox(database, gateways, outcomes, refunds, disputes)
-    service = PaymentService(database, payables, gateways, outcomes, WalletDesk(database, payables), return_url)
+    availability = Availability(database, gateways)
+    service = PaymentService(database, payables, gateways, outcomes, WalletDesk(database, payables), availability, return_url)
     return PaymentsModule(
         service=service,
         outcomes=outcomes,
         refunds=refunds,
         inbox=inbox,
         reconciler=Reconciler(database, gateways, outcomes, refunds, inbox),
-        router=Router(path="/", route_handlers=[router(service, inbox, payables), dispute_router(disputes), order_router(orders)]),
+        router=Router(
+            path="/",
+            route_handlers=[
+                router(service, inbox, payables),
+                dispute_router(disputes),
+                order_router(orders),
+                availability_router(availability),
+            ],
+        ),
         gateways=gateways,
         jobs=[Job("payments.forget_old", inbox.forget_old, schedule="23 3 * * *")],
     )

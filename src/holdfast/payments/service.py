@@ -21,10 +21,11 @@ from holdfast.idempotency import IdempotencyKey, KeyedRequest, OtherBody, Replay
 from holdfast.idempotency.errors import KeyUsedForAnother, StillRunning
 from holdfast.ledger import Account, Overdrawn
 from holdfast.payments import postings, repository
+from holdfast.payments.availability.service import Availability
 from holdfast.payments.desk import WalletDesk
 from holdfast.payments.errors import MethodNotTaken, PaymentRunning, PaymentUnknown
 from holdfast.payments.events import PaymentInitiated
-from holdfast.payments.gateway import Gateway, Gateways, Outcome, Unknown
+from holdfast.payments.gateway import Gateways, Outcome, Unknown
 from holdfast.payments.models import Earner, Method, Payment, PaymentId
 from holdfast.payments.outcomes import Outcomes
 from holdfast.payments.payable import Due, Payables, PayableUnknown
@@ -56,6 +57,7 @@ class PaymentService:
         gateways: Gateways,
         outcomes: Outcomes,
         wallets: WalletDesk,
+        availability: Availability,
         return_url: str | None = None,
     ) -> None:
         """``return_url``: the page to which payers come back from 3-D Secure, if there is one."""
@@ -64,6 +66,7 @@ class PaymentService:
         self._gateways = gateways
         self._outcomes = outcomes
         self._wallets = wallets
+        self._availability = availability
         self._return_url = return_url
 
     async def pay(
@@ -80,20 +83,19 @@ class PaymentService:
 
         ``wallet_first``: what the wallet has is set aside, and the gateway is asked for the rest; all of it, if it is enough.
         The answer is SUCCESS, FAILED (try again until the deadline of the hold), or INITIATED while nobody knows yet. Repeating it
-        with the same key asks for the outcome of the first request and never charges twice. Raises MethodNotTaken, Invalid,
-        WalletTooLow, PayableUnknown (also for another's), PaymentRunning, StillRunning, KeyUsedForAnother, and what the thing refuses
-        with.
+        with the same key asks for the outcome of the first request and never charges twice. Raises MethodNotTaken, MethodUnavailable,
+        Invalid, WalletTooLow, PayableUnknown (also for another's), PaymentRunning, StillRunning, KeyUsedForAnother, and what the
+        thing refuses with.
         """
         if method is Method.WALLET:
             return await self._wallets.pay(actor, key, payable)
-        gateway = self._gateways.taking(method)
-        if gateway is None:
+        if self._gateways.taking(method) is None:
             raise MethodNotTaken(method=method.value, supported=", ".join([*self._gateways.methods(), Method.WALLET]))
         if token is None:
             raise Invalid(("token", "Send the token of your card or account that the gateway's page gave you."))
         payment_id = PaymentId.new()
         try:
-            begun = await self._begin(actor, key, payment_id, payable, method, gateway, wallet_first=wallet_first)
+            begun = await self._begin(actor, key, payment_id, payable, method, wallet_first=wallet_first)
         except _WalletIsEnough:
             return await self._wallets.pay(actor, key, payable)
         except Overdrawn as error:
@@ -103,7 +105,8 @@ class PaymentService:
             return begun
         if begun.id != payment_id:
             return await self._ask_again(begun, token)
-        outcome = await gateway.charge(begun.id, begun.charged, token, self._return_url)
+        outcome = await self._gateways[begun.gateway].charge(begun.id, begun.charged, token, self._return_url)
+        await self._availability.heard(begun.gateway, outcome)
         return await self._make_true(begun, outcome)
 
     @retried
@@ -127,7 +130,6 @@ class PaymentService:
         payment_id: PaymentId,
         payable: tuple[str, UUID],
         method: Method,
-        gateway: Gateway,
         *,
         wallet_first: bool,
     ) -> Payment | PaymentAnswer:
@@ -146,6 +148,7 @@ class PaymentService:
                 raise PayableUnknown
             if isinstance(due, Refusal):
                 raise due
+            gateway = await self._availability.choose(tx, method)
             payment = await repository.insert_payment(
                 tx,
                 payment_id=payment_id,
