@@ -257,6 +257,19 @@ DAMAGES = [
         f"{without('driver_payouts', 'four_eyes')}; UPDATE driver_payouts SET approved_by_admin = driver_id WHERE id = {APPROVED}",
     ),
     Damage("i13_payouts", "UPDATE driver_payouts SET paid_by_admin = driver_id WHERE status = 'PAID'"),
+    Damage("i4_disputes", f"{without('payments', 'charged_back')}; UPDATE payments SET charged_back_amount = 1 WHERE id = {KEPT}"),
+    Damage(
+        "i16_sent",
+        "INSERT INTO settlement_lines (id, gateway, kind, reference, gross, fee, net, currency, settled_on)"
+        f" VALUES ({NOBODY}, 'sandbox', 'PAYOUT', 'po_1', -900, 0, -900, 'EGP', now())",
+        follows=("i3_posted", "i3_balances"),
+    ),
+    Damage(
+        "i16_orders",
+        f"{without('refund_orders', 'four_eyes')}; INSERT INTO refund_orders (id, payment_id, amount, currency, note,"
+        " needs_another_admin, status, ordered_by, decided_by, decided_at)"
+        f" VALUES ({NOBODY}, {KEPT}, 1, 'EGP', 'why', true, 'REJECTED', {NOBODY}, {NOBODY}, now())",
+    ),
     Damage("i15_numbers", f"DELETE FROM waiting_places WHERE owner_id = {LINE} AND number = {LAST}"),
     Damage("i15_numbers", f"UPDATE waiting_counters SET last_number = last_number + 1 WHERE owner_id = {LINE}"),
     Damage("i15_numbers", f"UPDATE waiting_places SET number = number + 1 WHERE owner_id = {LINE} AND number = {LAST}"),

@@ -22,6 +22,7 @@ from holdfast.bookings import module as bookings_module
 from holdfast.bookings.desk import HoldLimits
 from holdfast.bookings.models import PAYABLE_KIND
 from holdfast.cache import Cache, Marks, RedisLink
+from holdfast.clearing import module as clearing_module
 from holdfast.common.guards import Verify
 from holdfast.common.money import Amount
 from holdfast.complaints import module as complaints_module
@@ -113,6 +114,7 @@ def build_program(settings: Settings) -> Program:
         sales, payables, _gateways(settings), return_url=settings.payment_return_url or None, refund_limit_minor=settings.refund_limit_minor
     )
 
+    clearing = clearing_module.build(database, payments.gateways, overdue_after=timedelta(hours=settings.difference_overdue_hours))
     wallets = wallets_module.build(database, currency=CURRENCY)
     payables.add(TOP_UP_KIND, wallets.payable)
 
@@ -175,6 +177,7 @@ def build_program(settings: Settings) -> Program:
             users.router,
             audit.router,
             payments.router,
+            clearing.router,
             wallets.router,
             stations.router,
             routes.router,
@@ -195,7 +198,7 @@ def build_program(settings: Settings) -> Program:
         consumers=[notifications.consumer],
         followers=[stations.follower, routes.follower, sessions.follower, bookings.calling_off, bookings.show_holds],
         loops=[bookings.expiry.run, payments.reconciler.run, waiting.run],
-        jobs=[*auth.jobs, *payments.jobs],
+        jobs=[*auth.jobs, *payments.jobs, *clearing.jobs],
         gateways=payments.gateways,
         close=close,
     )

@@ -150,6 +150,13 @@ class Settings(BaseSettings):
         pattern="^[a-z_]*(,[a-z_]+)*$",
         description="Names of gateways, with commas: of several that take a method, the first that is on and answers is asked.",
     )
+    difference_overdue_hours: int = Field(
+        24,
+        alias="HOLDFAST_DIFFERENCE_OVERDUE_HOURS",
+        ge=1,
+        le=720,
+        description="From what age on admins are told of a difference between a gateway and our books, in hours.",
+    )
     refund_limit_minor: int = Field(
         50_000,
         alias="HOLDFAST_REFUND_LIMIT_MINOR",

@@ -10,6 +10,7 @@ from holdfast import events
 from holdfast.bookings.events import BookingCancelled, BookingConfirmed, BookingEvent, BookingExpired
 from holdfast.bookings.models import PAYABLE_KIND, BookingId
 from holdfast.bookings.states import EndReason
+from holdfast.clearing.events import DifferenceOverdue
 from holdfast.complaints.events import ComplaintAnswered
 from holdfast.complaints.states import ComplaintState
 from holdfast.database import Tx
@@ -64,6 +65,10 @@ def payment_disputed(event: PaymentDisputed) -> Iterable[Notice]:
 
 def dispute_lost(event: DisputeLost) -> Iterable[Notice]:
     yield Notice(None, NotificationType.DISPUTE_LOST, _paid(event))
+
+
+def difference_overdue(event: DifferenceOverdue) -> Iterable[Notice]:
+    yield Notice(None, NotificationType.DIFFERENCE_OVERDUE, Payload(reason=event.kind.value))
 
 
 def session_full(event: SessionFull) -> Iterable[Notice]:
@@ -127,6 +132,7 @@ NOTICES.add(PaymentRefunded, payment_refunded)
 NOTICES.add(RefundDeclined, refund_declined)
 NOTICES.add(PaymentDisputed, payment_disputed)
 NOTICES.add(DisputeLost, dispute_lost)
+NOTICES.add(DifferenceOverdue, difference_overdue)
 NOTICES.add(SessionFull, session_full)
 NOTICES.add(SessionReopened, session_reopened)
 NOTICES.add(PayoutApproved, payout_approved)

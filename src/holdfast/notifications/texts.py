@@ -96,6 +96,10 @@ TEXTS: Mapping[NotificationType, Mapping[Language, Words]] = {
         EN: Words("Dispute lost", "The payer's bank keeps {amount}. Whoever had earned it owes it."),
         AR: Words("خسرنا الاعتراض", "احتفظ بنك العميل بمبلغ {amount}، وأصبح دينًا على من كان قد كسبه."),
     },
+    NotificationType.DIFFERENCE_OVERDUE: {
+        EN: Words("Books differ", "A payment gateway and our books have not agreed for too long. The list of differences says what to do."),
+        AR: Words("اختلاف في الحسابات", "تختلف حسابات إحدى بوابات الدفع عن دفاترنا منذ وقت طويل. تجد ما يلزم عمله في قائمة الاختلافات."),
+    },
 }
 
 UNKNOWN: Mapping[Language, Words] = {

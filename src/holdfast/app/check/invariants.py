@@ -23,7 +23,7 @@ DECIDED_WITHIN = timedelta(minutes=10)
 OVERDUE_MAX = timedelta(minutes=2)
 SETTLED_GRACE = timedelta(minutes=1)
 
-APPEND_ONLY = ("events", "audit_logs", "ledger_transactions", "ledger_entries")
+APPEND_ONLY = ("events", "audit_logs", "ledger_transactions", "ledger_entries", "settlement_lines")
 
 BOOKING_EVENTS = {
     "BookingHeld": BookingState.PENDING,

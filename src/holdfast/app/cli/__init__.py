@@ -13,6 +13,7 @@ from holdfast.app.cli.docs import docs
 from holdfast.app.cli.import_gtfs import import_gtfs
 from holdfast.app.cli.lint import lint
 from holdfast.app.cli.migrate import migrate
+from holdfast.app.cli.reconcile import reconcile
 from holdfast.app.cli.sandbox import sandbox
 from holdfast.app.cli.serve import serve
 from holdfast.app.cli.simulate import simulate
@@ -38,6 +39,7 @@ commands.command()(create_admin)
 commands.command("import-gtfs")(import_gtfs)
 commands.command()(simulate)
 commands.command()(check)
+commands.command()(reconcile)
 commands.command(rich_help_panel="For deployments")(serve)
 commands.command(rich_help_panel="For deployments")(worker)
 commands.command(rich_help_panel="For deployments")(migrate)
