@@ -15,6 +15,7 @@ from tests.payments.till import SECRET, FewRoutes, Till, fresh_key, signed_in, s
 from tests.servers import serving
 
 from holdfast.app.http import create_app
+from holdfast.app.internal import InternalApp, internal_server, new_registry
 from holdfast.clearing import module
 from holdfast.clearing.models import DifferenceId, DifferenceKind, Found, Line, MovementKind
 from holdfast.clearing.service import SETTLED_WITHIN, Clearing
@@ -142,13 +143,23 @@ async def test_an_admin_resolves_it_for_good(till: Till, ledgers: Ledgers) -> No
     assert not await till.value("SELECT count(*) FROM audit_logs WHERE after::text LIKE '%theirs%'")
 
 
+async def metric(till: Till, ledgers: Ledgers) -> str:
+    """What an alert looks at."""
+    internal = InternalApp(till.database.url, new_registry(), count_overdue_differences=ledgers.clearing.count_overdue)
+    async with internal_server(internal, 0) as port, httpx.AsyncClient(trust_env=False) as client:
+        shown = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
+    return next(line for line in shown.splitlines() if line.startswith("holdfast_differences_overdue"))
+
+
 async def test_admins_are_told_once_of_what_nobody_has_cleared_up(till: Till, ledgers: Ledgers, move_time: Moves) -> None:
     async with till.database.transaction() as tx:
         await tx.run(text("INSERT INTO users (id, role, is_verified) VALUES (:id, 'ADMIN', true)"), id=ADMIN.id)
     await bought(till)
     await ledgers.compare(LIES["another amount"][0])
     assert await ledgers.clearing.announce_overdue() == 0
+    assert await metric(till, ledgers) == "holdfast_differences_overdue 0.0"
     move_time(OVERDUE + timedelta(minutes=1))
+    assert await metric(till, ledgers) == "holdfast_differences_overdue 1.0"
     assert await ledgers.clearing.announce_overdue() == 1
     assert await ledgers.clearing.announce_overdue() == 0
     while await consume_next(till.database, NotificationConsumer(NOTICES)):

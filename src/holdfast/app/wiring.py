@@ -74,6 +74,7 @@ class Program:
     loops: Sequence[Loop]
     jobs: Sequence[Job]
     gateways: Gateways
+    count_overdue_differences: Callable[[], Awaitable[int]]
     close: Callable[[], Awaitable[None]]
 
 
@@ -200,6 +201,7 @@ def build_program(settings: Settings) -> Program:
         loops=[bookings.expiry.run, payments.reconciler.run, waiting.run],
         jobs=[*auth.jobs, *payments.jobs, *clearing.jobs],
         gateways=payments.gateways,
+        count_overdue_differences=clearing.service.count_overdue,
         close=close,
     )
 

@@ -112,6 +112,11 @@ class Clearing:
             log.error("difference_overdue", difference_id=str(each.id), gateway=each.gateway, kind=each.kind.value)
         return len(overdue)
 
+    async def count_overdue(self) -> int:
+        """How many differences have been open for too long."""
+        async with self._database.reading() as tx:
+            return await repository.count_overdue(tx, age=self._overdue_after)
+
     async def list_all(
         self, actor: Actor, page: PageRequest, *, gateway: str | None = None, with_resolved: bool = False
     ) -> Page[Difference]:
