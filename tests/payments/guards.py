@@ -27,6 +27,7 @@ class _DeafTo:
 _WITHOUT_STATES = (
     "ALTER TABLE payments DROP CONSTRAINT payments_refunded",
     "ALTER TABLE payments DROP CONSTRAINT payments_refunded_in_full",
+    "ALTER TABLE payments DROP CONSTRAINT payments_charged_back",
 )
 _POSTS_TWICE = (
     "ALTER TABLE ledger_transactions DROP CONSTRAINT ledger_transactions_pkey",
@@ -71,7 +72,7 @@ CONTROLS.update(
         # Two admins who give back at once both see all that is left: neither the thing nor the payment is locked, and no wall counts.
         "payments.without_order_lock": lambda: Control(
             edits=[(payments.SQL.lock_payment, "FOR NO KEY UPDATE", ""), (payments.SQL.lock_kept, "FOR NO KEY UPDATE", "")],
-            ddl=[*_WITHOUT_STATES, "ALTER TABLE payments DROP CONSTRAINT payments_charged_back"],
+            ddl=_WITHOUT_STATES,
         ),
         # Everybody who sees that a gateway may be tried tries it.
         "payments.without_one_trial": lambda: Control(
