@@ -13,6 +13,7 @@ from typing import Any
 
 import psycopg
 
+from holdfast.audit import repository as audit
 from holdfast.auth import repository as auth
 from holdfast.auth import service as auth_service
 from holdfast.bookings import desk
@@ -94,7 +95,10 @@ CONTROLS: dict[str, Callable[[], Control]] = {
     "users.without_holding_still": lambda: Control(edits=[(users.SQL.share, "FOR SHARE", "")]),
     # A wallet that had enough a moment ago is taken for one that has enough.
     "ledger.without_guard": lambda: Control(
-        ddl=["ALTER TABLE ledger_guarded_balances DROP CONSTRAINT ledger_guarded_balances_not_below_zero"]
+        ddl=[
+            "ALTER TABLE ledger_guarded_balances DROP CONSTRAINT ledger_guarded_balances_not_below_zero",
+            "ALTER TABLE ledger_guarded_balances DROP CONSTRAINT ledger_guarded_balances_pending",
+        ]
     ),
     # Two who join at once read the same last number.
     "waiting.without_counter_lock": lambda: Control(
@@ -105,6 +109,10 @@ CONTROLS: dict[str, Callable[[], Control]] = {
     "waiting.without_room_lock": lambda: Control(edits=[(waiting.SQL.lock_due, "FOR NO KEY UPDATE OF r SKIP LOCKED", "")]),
     # Two holds at once both find the turn unused.
     "waiting.without_turn_lock": lambda: Control(edits=[(waiting.SQL.lock_turns, "FOR NO KEY UPDATE OF w", "")]),
+    # Two who seal at once find the same end of the chain.
+    "audit.without_head_lock": lambda: Control(
+        edits=[(audit.SQL.lock_head, "FOR UPDATE SKIP LOCKED", "")], ddl=["ALTER TABLE audit_seals DROP CONSTRAINT audit_seals_pkey"]
+    ),
     # Holds are not locked, so whoever ends one does not exclude whoever pays for it.
     "inventory.without_hold_lock": lambda: Control(
         edits=[(inventory.SQL.lock_holds, "FOR UPDATE", ""), (bookings.SQL.lock, "FOR NO KEY UPDATE", "")],

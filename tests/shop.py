@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from holdfast.bookings import module as bookings_module
 from holdfast.bookings.desk import HoldLimits
-from holdfast.bookings.models import Booking, BookingId, HeldBooking
+from holdfast.bookings.models import PAYABLE_KIND, Booking, BookingId, HeldBooking
 from holdfast.cache import Marks, RedisLink
 from holdfast.common.actor import Actor, Role, UserId
 from holdfast.common.money import egp
@@ -17,8 +17,11 @@ from holdfast.database import Database
 from holdfast.events.consumers import follow_next
 from holdfast.idempotency import IdempotencyKey
 from holdfast.inventory import Inventory
+from holdfast.payments.cash import Cash
 from holdfast.payments.models import PaymentId
-from holdfast.payments.payable import Arrived, Effect, HoldLapsedMeanwhile
+from holdfast.payments.module import OWES_MAX
+from holdfast.payments.outcomes import Outcomes
+from holdfast.payments.payable import Arrived, Effect, HoldLapsedMeanwhile, Payables
 from holdfast.resources.kind import Kinds, ResourceKind
 from holdfast.routes.models import RouteId
 from holdfast.sessions import module as sessions_module
@@ -54,16 +57,20 @@ class Shop:
         self.waiting = waiting_module.build(
             database, Tickets("a secret of tests"), SessionOwners(self.sessions.service), turn=TURN, joins_max=JOINS_MAX
         )
+        self.payables = Payables()
+        cash = Cash(database, self.payables, Outcomes(database, self.payables), owes_max=OWES_MAX)
         self.bookings = bookings_module.build(
             database,
             desk_database or database,
             self.inventory,
             known,
             Marks(self.redis),
+            cash,
             limits=HoldLimits(live_holds_max, UNPAID_HOLDS_MAX),
             gate=self.waiting.gate,
         )
         self.inventory.owner = self.bookings.hold_owner
+        self.payables.add(PAYABLE_KIND, self.bookings.payable)
         self.route_id, self.station_id = RouteId.new(), StationId.new()
 
     async def open(self) -> None:

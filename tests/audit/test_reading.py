@@ -14,12 +14,14 @@ from holdfast.common.actor import SYSTEM, Actor, Role, UserId
 from holdfast.common.ids import Id
 from holdfast.common.language import Language
 from holdfast.database import Database
+from holdfast.vault import PersonalVault, Vault
 
 
 class UmbrellaId(Id, prefix="umb"):
     __slots__ = ()
 
 
+VAULT = PersonalVault(Vault("a secret"))
 PERSON = Actor(UserId.new(), Role.PASSENGER)
 MINE, YOURS = UmbrellaId.new(), UmbrellaId.new()
 
@@ -55,7 +57,7 @@ async def test_what_was_done_is_found_by_every_side_of_it(door: FrontDoor) -> No
         Deed(PERSON, "umbrella.opened", YOURS),
     )
     token, admin = await _admin(door)
-    async with door.http(module.build(door.database).router) as client:
+    async with door.http(module.build(door.database, VAULT).router) as client:
         everything = await _look(door, client, token)
         assert sorted(entry["action"] for entry in everything) == [
             "umbrella.lost",
@@ -98,7 +100,7 @@ async def test_it_is_found_by_time(door: FrontDoor) -> None:
     token, _ = await _admin(door)
     now = datetime.now(UTC)
     before, after = (now - timedelta(minutes=1)).isoformat(), (now + timedelta(minutes=1)).isoformat()
-    async with door.http(module.build(door.database).router) as client:
+    async with door.http(module.build(door.database, VAULT).router) as client:
         for sought, count in (
             ({"since": before}, 1),
             ({"since": after}, 0),
@@ -116,7 +118,7 @@ async def test_pages_follow_each_other_without_gaps_or_repeats(door: FrontDoor) 
         await _record(door.database, Deed(PERSON, "umbrella.opened", UmbrellaId.new()))
     token, _ = await _admin(door)
     seen: list[str] = []
-    async with door.http(module.build(door.database).router) as client:
+    async with door.http(module.build(door.database, VAULT).router) as client:
         cursor: dict[str, str] = {}
         while True:
             answer = await client.get(
@@ -135,7 +137,7 @@ async def test_pages_follow_each_other_without_gaps_or_repeats(door: FrontDoor) 
 
 async def test_only_admins_look(door: FrontDoor) -> None:
     token = (await door.sign_in(TEST_PHONE)).access_token
-    async with door.http(module.build(door.database).router) as client:
+    async with door.http(module.build(door.database, VAULT).router) as client:
         assert (await client.get("/audit/logs", headers={"Authorization": f"Bearer {token}"})).status_code == 403
         assert (await client.get("/audit/logs")).status_code == 401
 
@@ -158,7 +160,7 @@ async def test_only_admins_look(door: FrontDoor) -> None:
 )
 async def test_faulty_questions_are_named(door: FrontDoor, name: str, value: str) -> None:
     token, _ = await _admin(door)
-    async with door.http(module.build(door.database).router) as client:
+    async with door.http(module.build(door.database, VAULT).router) as client:
         refused = await client.get("/audit/logs", params={name: value}, headers={"Authorization": f"Bearer {token}"})
     assert refused.status_code == 422, refused.text
     assert refused.json()["errors"][0]["path"] == name

@@ -19,7 +19,7 @@ from holdfast.config import Settings
 from holdfast.database import Database
 from holdfast.limits import Limits
 from holdfast.users import module as users_module
-from holdfast.vault import Vault
+from holdfast.vault import PersonalVault, Vault
 
 SECRET = "a secret of at least thirty-two characters"
 ISSUER = "https://book.example"
@@ -56,7 +56,7 @@ class FrontDoor:
         self.inbox = Inbox()
         self.redis = RedisLink(redis_url)
         self.keys = TokenKeys(secret, previous)
-        self.users = users_module.build(database, default_region="EG")
+        self.users = users_module.build(database, PersonalVault(vault), default_region="EG")
         self.people = self.users.people
         self.auth = module.build(
             database,

@@ -70,16 +70,28 @@ SELECT refund, payment, CASE WHEN kept THEN 500 ELSE 600 END, CASE WHEN kept THE
 
 -- Closed sessions are paid out: asked for, approved, paid, in turn, and some were rejected before.
 CREATE TEMP TABLE p AS
-SELECT s, session, driver, pg_temp.nth(14, s) AS id, (ARRAY['PENDING', 'APPROVED', 'PAID'])[(s / 5) % 3 + 1] AS status, count(*) FILTER (WHERE status = 'CONFIRMED') * 500 AS net,
+SELECT s, session, driver, pg_temp.nth(14, s) AS id, (ARRAY['PENDING', 'APPROVED', 'PAID', 'IN_BATCH'])[(s / 5) % 4 + 1] AS status, count(*) FILTER (WHERE status = 'CONFIRMED') * 500 AS net,
        count(*) FILTER (WHERE kept) * 100 AS fees
   FROM b WHERE session_status = 'CLOSED' GROUP BY s, session, driver;
 INSERT INTO driver_payouts (id, driver_id, session_id, gross_amount, service_fees, net_amount, currency, status, requested_by, approved_by_admin,
-                            approved_at, paid_by_admin, paid_at, version)
+                            approved_at, paid_by_admin, paid_at, batch_id, version)
 SELECT id, driver, session, net + fees, fees, net, 'EGP', status, driver,
        CASE WHEN status <> 'PENDING' THEN pg_temp.nth(15, 1) END, CASE WHEN status <> 'PENDING' THEN now() END,
        CASE WHEN status = 'PAID' THEN pg_temp.nth(15, 1) END, CASE WHEN status = 'PAID' THEN now() END,
+       CASE WHEN status = 'IN_BATCH' THEN pg_temp.nth(16, 1) END,
        CASE status WHEN 'PENDING' THEN 1 WHEN 'APPROVED' THEN 2 ELSE 3 END
   FROM p;
+-- Those that are at the bank went there in one batch, which another admin approved.
+INSERT INTO payout_accounts (id, payee_id, sealed, usable_at, created_at)
+SELECT pg_temp.nth(17, s), driver, '\x00', now(), now() FROM p WHERE status = 'IN_BATCH';
+INSERT INTO payout_payees (payee_id, account_id) SELECT driver, pg_temp.nth(17, s) FROM p WHERE status = 'IN_BATCH';
+INSERT INTO payout_batches (id, status, currency, payouts, total_amount, execute_on, debtor_name, debtor_iban, csv_sha256, xml_sha256, made_by_admin,
+                            approved_by_admin, approved_at, created_at, version)
+SELECT pg_temp.nth(16, 1), 'APPROVED', 'EGP', count(*), sum(net), now()::date, 'Us', 'EG380019000500000000263180002', sha256('csv'), sha256('xml'),
+       pg_temp.nth(15, 1), pg_temp.nth(15, 2), now(), now(), 2
+  FROM p WHERE status = 'IN_BATCH' HAVING count(*) > 0;
+INSERT INTO payout_batch_items (batch_id, payout_id, account_id, amount)
+SELECT pg_temp.nth(16, 1), id, pg_temp.nth(17, s), net FROM p WHERE status = 'IN_BATCH';
 
 INSERT INTO ledger_accounts (id, kind, owner, currency)
 SELECT pg_temp.nth(11, 4), 'PAYOUTS_DUE', '', 'EGP' UNION ALL SELECT pg_temp.nth(11, 5), 'BANK', '', 'EGP'
@@ -125,6 +137,18 @@ INSERT INTO idempotency_keys (actor_id, key, fingerprint, result_id, answer) VAL
 INSERT INTO events (id, name, subject_kind, subject_id, version, body)
 VALUES (pg_temp.nth(20, 1000000), 'PaymentInitiated', 'payment', pg_temp.nth(18, 1000000), 1, '{}'),
        (pg_temp.nth(20, 1000001), 'PaymentSucceeded', 'payment', pg_temp.nth(18, 1000000), 2, '{}');
+
+-- A payout that was approved is under way to its driver, and one that was paid was.
+CREATE TEMP TABLE under_way AS
+SELECT DISTINCT ON (status) id, status, net FROM p WHERE status IN ('APPROVED', 'PAID') AND net > 0 ORDER BY status, id;
+INSERT INTO ledger_pending_transactions (id, purpose, currency, received, given, opened_at)
+SELECT id, 'PAYOUT_PAID', 'EGP', net, net, now() FROM under_way;
+INSERT INTO ledger_pending_entries (id, sign, transaction_id, purpose, account_id, amount)
+SELECT pg_temp.nth(CASE w.status WHEN 'PAID' THEN 17 ELSE 18 END, side.n), sign, w.id, 'PAYOUT_PAID', side.account, side.amount
+  FROM under_way w, LATERAL (VALUES (1, pg_temp.nth(11, 4), -w.net), (2, pg_temp.nth(11, 5), w.net)) AS side (n, account, amount),
+       (VALUES (1), (-1)) AS signs (sign)
+ WHERE sign = 1 OR w.status = 'PAID';
+INSERT INTO ledger_pending_ends (id, purpose, outcome, ended_at) SELECT id, 'PAYOUT_PAID', 'POSTED', now() FROM under_way WHERE status = 'PAID';
 
 INSERT INTO idempotency_keys (actor_id, key, fingerprint, result_id) SELECT customer, 'hold-' || n, '\x00', id FROM b;
 INSERT INTO idempotency_keys (actor_id, key, fingerprint, result_id, answer) SELECT customer, 'pay-' || n, '\x00', payment, '{}' FROM b WHERE kept IS NOT NULL;

@@ -1,9 +1,11 @@
 """Money: minor units inside, exactly the digits of the currency outside."""
 
+import iso4217
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from holdfast.common.currencies import DIGITS
 from holdfast.common.money import Amount, CurrencyMismatch, egp, major_text, minor_units
 
 
@@ -15,7 +17,11 @@ def test_amounts_are_written_with_the_digits_of_their_currency(minor: int, curre
     assert major_text(minor, currency) == text
 
 
-@given(st.integers(-(10**12), 10**12), st.sampled_from(["EGP", "JPY", "KWD"]))
+def test_the_currencies_are_those_of_iso_4217() -> None:
+    assert {each.code: each.exponent for each in iso4217.Currency if each.exponent is not None} == DIGITS
+
+
+@given(st.integers(-(10**12), 10**12), st.sampled_from(sorted(DIGITS)))
 def test_what_is_written_is_read_as_the_same_amount(minor: int, currency: str) -> None:
     assert minor_units(major_text(minor, currency), currency) == minor
 

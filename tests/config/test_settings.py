@@ -33,12 +33,22 @@ def test_settings_of_ones_own_are_accepted() -> None:
         ("HOLDFAST_CODE_CHANNEL", ""),
         ("DATABASE_URL", ""),
         ("HOLDFAST_SANDBOX_GATEWAY_URL", "http://127.0.0.1:9"),
+        ("HOLDFAST_STRIPE_SECRET_KEY", "sk_test_of_nobody"),
+        ("HOLDFAST_STRIPE_SECRET_KEY", "rk_test_of_nobody"),
+        ("HOLDFAST_STRIPE_API_BASE", "http://127.0.0.1:9"),
+        ("HOLDFAST_PAYMOB_SECRET_KEY", "egy_sk_test_of_nobody"),
     ],
 )
 def test_what_is_dangerous_is_refused_by_name(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DATABASE_URL", raising=False)
     with pytest.raises(Fault, match="Not safe for production"):
         load_settings(**{**SAFE, name: value})
+
+
+def test_paypals_sandbox_is_refused_in_production() -> None:
+    sandbox = {"HOLDFAST_PAYPAL_CLIENT_ID": "client", "HOLDFAST_PAYPAL_URL": "https://api-m.sandbox.paypal.com"}
+    with pytest.raises(Fault, match="HOLDFAST_PAYPAL_URL"):
+        load_settings(**{**SAFE, **sandbox})
 
 
 def test_test_phones_end_with_loopback_and_with_production() -> None:

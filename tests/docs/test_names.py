@@ -47,6 +47,8 @@ def test_commands_exist(page: Path) -> None:
 
 def _takes(group: TyperGroup, words: list[str]) -> bool:
     command = group.commands[words[0]]
+    if isinstance(command, TyperGroup):
+        return len(words) > 1 and words[1] in command.commands and _takes(command, words[1:])
     if command.context_settings.get("ignore_unknown_options"):
         return True
     known = {option for parameter in command.params for option in parameter.opts}

@@ -6,7 +6,10 @@ import pytest
 from sqlalchemy import text
 from tests.routes.city import City, Visitor
 
-from holdfast.common.actor import Role
+from holdfast.audit.repository import Sought
+from holdfast.audit.service import AuditService
+from holdfast.common.actor import Actor, Role, UserId
+from holdfast.common.paging import PageRequest
 
 APPLICATION = {"vehicleNumber": " س ج ط  1234", "licenseNumber": "29001011234567", "vehicleType": "microbus", "totalSeats": 14}
 
@@ -95,6 +98,18 @@ async def test_licences_are_unreadable_in_the_database(city: City, driver: Visit
     shown = await admin.get(f"/drivers/{applied['id']}")
     assert shown.json()["licenseNumber"] == "29001011234567"
     assert len(await city.deeds("driver.license_viewed")) == 1
+
+
+async def test_an_auditor_reads_every_licence_that_was_shown(city: City, driver: Visitor, admin: Visitor) -> None:
+    """The profile keeps the last one only."""
+    applied = await _applied(driver)
+    await admin.post(f"/drivers/{applied['id']}/reject", {"reason": "no"})
+    await driver.post("/drivers/apply", APPLICATION | {"licenseNumber": "30001011234999"})
+    auditor = Actor(UserId.new(), Role.ADMIN)
+    page = await AuditService(city.database, city.vault).list_entries(auditor, Sought(action="driver.applied"), PageRequest())
+    shown = [(entry.after or {})["personal"] for entry in reversed(page.rows)]
+    assert [each["license_number"] for each in shown] == ["29001011234567", "30001011234999"]
+    assert [each["vehicle_number"] for each in shown] == ["س ج ط 1234", "س ج ط 1234"]
 
 
 async def test_the_licence_of_a_forgotten_person_cannot_be_read(city: City, driver: Visitor, admin: Visitor) -> None:

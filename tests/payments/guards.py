@@ -8,8 +8,8 @@ from holdfast.payments import repository as payments
 from holdfast.payments.availability import repository as availability
 from holdfast.payments.disputes import repository as disputes
 from holdfast.payments.models import PaidFor
+from holdfast.payouts import moves as payout_moves
 from holdfast.payouts import repository as payouts
-from holdfast.payouts import service as payouts_service
 from holdfast.sessions import repository as sessions
 
 
@@ -80,23 +80,27 @@ CONTROLS.update(
         ),
         # A transaction is booked as often as somebody asks for it.
         "ledger.without_id": lambda: Control(edits=[(ledger.SQL.post, "ON CONFLICT DO NOTHING", "")], ddl=_POSTS_TWICE),
-        # Whoever decides on a payout locks neither its session nor the payments, and takes the state as it was first seen.
+        # Whoever decides on a payout locks neither it nor its session nor the payments, and takes the state as it was first seen.
         "payouts.without_locks": lambda: Control(
             edits=[
                 (sessions.SQL.lock, "FOR NO KEY UPDATE OF s", ""),
                 (payments.SQL.lock_kept, "FOR NO KEY UPDATE", ""),
+                (payouts.SQL.lock, "FOR NO KEY UPDATE", ""),
+                (payouts.SQL.lock_payee, "FOR NO KEY UPDATE", ""),
                 (payouts.SQL.approve, "AND status = 'PENDING'", ""),
-                (payouts.SQL.pay, "AND status = 'APPROVED'", ""),
+                (payouts.SQL.pay, "AND status IN ('APPROVED', 'IN_BATCH')", ""),
             ],
         ),
         # A session can be asked for as often as one likes.
         "payouts.without_one_live": lambda: Control(
-            edits=[(payouts.SQL.insert, "ON CONFLICT (session_id) WHERE status <> 'REJECTED' DO NOTHING", "")],
+            edits=[
+                (payouts.SQL.insert, "ON CONFLICT (session_id) WHERE status NOT IN ('REJECTED', 'CANCELLED', 'RETURNED') DO NOTHING", "")
+            ],
             ddl=["DROP INDEX driver_payouts_one_live_idx"],
         ),
         # Nobody looks at who asked.
         "payouts.without_four_eyes": lambda: Control(
-            attributes=[(payouts_service, "forbid_own", lambda _actor, _payout: None)],
+            attributes=[(payout_moves, "forbid_own", lambda _actor, _payout: None)],
             ddl=["ALTER TABLE driver_payouts DROP CONSTRAINT driver_payouts_four_eyes"],
         ),
     }

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -21,28 +22,34 @@ from holdfast.ledger import Account, balance
 from holdfast.payments import Method, PaymentState, module
 from holdfast.payments.gateway import Gateways
 from holdfast.payments.gateways.sandbox import SandboxGateway
-from holdfast.payments.payable import Payables
+from holdfast.payments.screening import NO_SCREENING, Screening
 from holdfast.payments.settling import PaymentAnswer
 from holdfast.payouts import module as payouts_module
+from holdfast.payouts.accounts.models import Destination
 from holdfast.payouts.sessions import SoldSessions
 from holdfast.reports import module as reports_module
 from holdfast.sessions.models import Session
+from holdfast.vault import PersonalVault, Vault
 from holdfast.wallets import module as wallets_module
 from holdfast.wallets.models import TOP_UP_KIND
+
+DEBTOR = Destination("Holdfast", "EG800002000156789012345180002", "NBEGEGCX")
+VAULT = PersonalVault(Vault("a secret of tests, long enough to be one"))
 
 
 class Market:
     """A shop whose seats are paid for."""
 
-    def __init__(self, database: Database, gateway: SandboxGateway) -> None:
+    def __init__(self, database: Database, gateway: SandboxGateway, screening: Screening = NO_SCREENING) -> None:
         self.database = database
         self.shop = Shop(database)
-        payables = Payables()
-        self.payments = module.build(database, payables, Gateways(gateway))
-        payables.add(PAYABLE_KIND, self.shop.bookings.payable)
+        payables = self.shop.payables
+        self.payments = module.build(database, payables, Gateways(gateway), screening=screening)
         self.wallets = wallets_module.build(database, currency="EGP")
         payables.add(TOP_UP_KIND, self.wallets.payable)
-        self.payouts = payouts_module.build(database, SoldSessions(self.shop.sessions.service))
+        self.payouts = payouts_module.build(
+            database, SoldSessions(self.shop.sessions.service), VAULT, debtor=DEBTOR, cooling=timedelta(hours=24), zone="Africa/Cairo"
+        )
         self.reports = reports_module.build(database)
 
     async def sell(self, session: Session, seats: int = 1, token: str = "tok_success") -> tuple[Actor, HeldBooking]:
@@ -82,10 +89,10 @@ class Market:
 
 
 @asynccontextmanager
-async def open_market(database: Database, directory: Path) -> AsyncIterator[Market]:
+async def open_market(database: Database, directory: Path, screening: Screening = NO_SCREENING) -> AsyncIterator[Market]:
     app = create_sandbox(directory / "sandbox.sqlite3", SECRET, None, late_s=0.2, silence_s=TIMEOUT_S * 2)
     async with serving(app) as url:
-        market = Market(database, SandboxGateway(url, SECRET, timeout_s=TIMEOUT_S))
+        market = Market(database, SandboxGateway(url, SECRET, timeout_s=TIMEOUT_S), screening)
         await market.shop.open()
         yield market
         await market.payments.close()

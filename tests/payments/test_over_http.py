@@ -54,7 +54,7 @@ async def test_three_d_secure_is_a_redirect(till: Till) -> None:
 async def test_faults_are_named_and_change_nothing(till: Till) -> None:
     thing = await till.thing()
     for change, status, path in (
-        ({"method": "CASH"}, 422, None),
+        ({"method": "PAYPAL"}, 422, None),
         ({"method": "gold"}, 422, "method"),
         ({"token": None}, 422, "token"),
         ({"token": ""}, 422, "token"),

@@ -13,7 +13,7 @@ from holdfast.common.actor import Actor
 from holdfast.common.money import Amount, egp
 from holdfast.database import NetworkInsideTransaction
 from holdfast.payments import PaymentState, Refund, RefundReason, RefundRequest, RefundState, refunds, takings
-from holdfast.payments.gateway import Declined, Pending, Refunded, RefundOutcome, Unknown
+from holdfast.payments.gateway import Declined, Known, Pending, Refunded, RefundOutcome, Unknown
 from holdfast.payments.models import Payment, PaymentId, RefundId
 from holdfast.payments.states import REFUND
 
@@ -118,10 +118,10 @@ async def test_a_refund_that_trips_us_leaves_its_neighbours_alone(till: Till, mo
     asked = await give_back(till, [(await bought(till))[0] for _ in range(4)], egp(30), egp(1))
     whole = till.gateway.refund
 
-    async def trips(refund_id: RefundId, payment_id: PaymentId, amount: Amount) -> RefundOutcome:
+    async def trips(refund_id: RefundId, payment_id: PaymentId, amount: Amount, known: Known) -> RefundOutcome:
         if refund_id == asked[0].id:
             raise ValueError("a fault of ours")
-        return await whole(refund_id, payment_id, amount)
+        return await whole(refund_id, payment_id, amount, known)
 
     monkeypatch.setattr(till.gateway, "refund", trips)
     assert await till.payments.refunds.do_due() == 4

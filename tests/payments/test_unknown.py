@@ -10,7 +10,7 @@ from tests.payments.till import Thing, Till, fresh_key, until
 from holdfast.idempotency import IdempotencyKey
 from holdfast.idempotency.errors import StillRunning
 from holdfast.payments import PaymentId, PaymentState
-from holdfast.payments.gateway import Outcome
+from holdfast.payments.gateway import Known, Outcome
 from holdfast.payments.reconcile import NOT_RECEIVED
 
 Moves = Callable[[timedelta], None]
@@ -161,10 +161,10 @@ async def test_a_payment_that_trips_us_leaves_its_neighbours_alone(till: Till, m
     begun = [(await till.pay(await till.thing(), "tok_error_500_done")).payment for _ in range(4)]
     whole = till.gateway.find
 
-    async def trips(payment_id: PaymentId) -> Outcome | None:
+    async def trips(payment_id: PaymentId, known: Known) -> Outcome | None:
         if payment_id == begun[0].id:
             raise ValueError("a fault of ours")
-        return await whole(payment_id)
+        return await whole(payment_id, known)
 
     monkeypatch.setattr(till.gateway, "find", trips)
     move_time(timedelta(minutes=1))

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from holdfast.payments.models import Method, Payment, PaymentId, Refund
 from holdfast.payments.module import PaymentsModule
 from holdfast.payments.outcomes import Outcomes
 from holdfast.payments.payable import Arrived, Due, Effect, HoldLapsedMeanwhile, Mismatch, Payables, Settled, Standing, TooLate
+from holdfast.payments.screening import NO_SCREENING, UNKNOWN_ORIGIN, Origin, Screening
 from holdfast.payments.settling import PaymentAnswer
 
 SECRET = "a secret between the sandbox and us"
@@ -174,7 +175,7 @@ class FewRoutes:
 
 @dataclass
 class Till:
-    """The world. ``url`` is our edge, ``sandbox_url`` the sandbox."""
+    """The world. ``url`` is our edge, ``sandbox_url`` the other side of the gateway: the sandbox, where nothing else is said."""
 
     database: Database
     payments: PaymentsModule
@@ -215,10 +216,10 @@ class Till:
         assert found is not None
         return found
 
-    async def pay(self, thing: Thing, token: str, key: IdempotencyKey | None = None) -> PaymentAnswer:
+    async def pay(self, thing: Thing, token: str, key: IdempotencyKey | None = None, origin: Origin = UNKNOWN_ORIGIN) -> PaymentAnswer:
         """Pay for a thing as its payer."""
         payer = Actor(thing.payer_id, Role.PASSENGER)
-        return await self.payments.service.pay(payer, key or fresh_key(), (SOLD, thing.id), Method.CARD, token)
+        return await self.payments.service.pay(payer, key or fresh_key(), (SOLD, thing.id), Method.CARD, token, origin)
 
     async def payment(self, payment_id: PaymentId) -> Payment:
         found = await self.payments.service.read(Actor(UserId.new(), Role.ADMIN), payment_id)
@@ -293,22 +294,37 @@ async def until(condition: Callable[[], Awaitable[bool]], *, within_s: float = 1
 
 
 @asynccontextmanager
-async def open_till(database: Database, owner: Database, directory: Path) -> AsyncIterator[Till]:
-    """Everything, in this process: the sandbox and the edge talk to each other over HTTP."""
+async def sandbox_side(directory: Path, webhooks_url: str) -> AsyncIterator[tuple[SandboxGateway, str]]:
+    """The sandbox, and our gateway before it."""
+    app = create_sandbox(directory / "sandbox.sqlite3", SECRET, f"{webhooks_url}/sandbox", late_s=LATE_S, silence_s=TIMEOUT_S * 2)
+    async with serving(app) as url:
+        yield SandboxGateway(url, SECRET, timeout_s=TIMEOUT_S), url
+
+
+OtherSide = Callable[[Path, str], AbstractAsyncContextManager[tuple[Any, str]]]
+
+
+@asynccontextmanager
+async def open_till(
+    database: Database,
+    owner: Database,
+    directory: Path,
+    other_side: OtherSide = sandbox_side,
+    *,
+    screening: Screening = NO_SCREENING,
+    routers: Sequence[Router] = (),
+) -> AsyncIterator[Till]:
+    """Everything, in this process: the gateway's other side and the edge talk to each other over HTTP."""
     async with owner.transaction() as tx:
         await tx.run(text(_TABLE))
         await tx.run(text("GRANT SELECT, INSERT, UPDATE ON things TO holdfast_app"))
     edge = socket.create_server(("127.0.0.1", 0))
     edge_url = f"http://127.0.0.1:{edge.getsockname()[1]}"
-    app = create_sandbox(
-        directory / "sandbox.sqlite3", SECRET, f"{edge_url}/api/v1/webhooks/gateways/sandbox", late_s=LATE_S, silence_s=TIMEOUT_S * 2
-    )
     payable, payables = ThingPayable(), Payables()
     payables.add(SOLD, payable)
-    async with serving(app) as sandbox_url:
-        gateway = SandboxGateway(sandbox_url, SECRET, timeout_s=TIMEOUT_S)
-        payments = module.build(database, payables, Gateways(gateway))
-        program = FewRoutes(Settings(_env_file=None), [payments.router])  # type: ignore[call-arg]
+    async with other_side(directory, f"{edge_url}/api/v1/webhooks/gateways") as (gateway, sandbox_url):
+        payments = module.build(database, payables, Gateways(gateway), screening=screening)
+        program = FewRoutes(Settings(_env_file=None), [payments.router, *routers])  # type: ignore[call-arg]
         async with serving(create_app(program), edge), httpx.AsyncClient(base_url=f"{edge_url}/api/v1", trust_env=False) as client:
             till = Till(database, payments, payable, payables, gateway, edge_url, sandbox_url, client, Outcomes(database, payables))
             yield till

@@ -7,8 +7,10 @@ from tests.simulation.schedule import DEED
 
 from holdfast.common.money import Amount
 from holdfast.payments.gateway import (
+    NOTHING_KNOWN,
     Captured,
     Declined,
+    Known,
     Outcome,
     Pending,
     Refunded,
@@ -35,7 +37,7 @@ class Bank:
         self._thinking: dict[PaymentId, Amount] = {}
         self._moved: dict[PaymentId | RefundId, SettledItem] = {}
 
-    async def charge(self, payment: PaymentId, amount: Amount, source: str, return_url: str | None) -> Outcome:
+    async def charge(self, payment: PaymentId, amount: Amount, source: str, return_url: str | None, authenticate: bool = False) -> Outcome:
         mood = DEED.get().dice.random()
         if payment not in self._outcomes:
             if mood < 0.1:
@@ -49,12 +51,12 @@ class Bank:
                 self._take(payment, amount)
         return Unknown("its answer was lost") if DEED.get().dice.random() < 0.1 and not self.is_calm else self._outcomes[payment]
 
-    async def find(self, payment: PaymentId) -> Outcome | None:
+    async def find(self, payment: PaymentId, known: Known = NOTHING_KNOWN) -> Outcome | None:
         if payment in self._thinking and (self.is_calm or DEED.get().dice.random() < 0.5):
             self._take(payment, self._thinking.pop(payment))
         return self._outcomes.get(payment)
 
-    async def refund(self, refund: RefundId, payment: PaymentId, amount: Amount) -> RefundOutcome:
+    async def refund(self, refund: RefundId, payment: PaymentId, amount: Amount, known: Known = NOTHING_KNOWN) -> RefundOutcome:
         if DEED.get().dice.random() < 0.1 and not self.is_calm:
             return Unknown("it never got there")
         self._moved.setdefault(refund, SettledItem(SettledKind.REFUND, refund, payment, amount, str(refund), self._now))

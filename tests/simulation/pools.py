@@ -73,24 +73,21 @@ class Booth:
         async with self.database.transaction() as tx, idempotency.once(tx, actor, key, Moved) as once:
             if once.replay:
                 return once.replay
-            await self._lock(tx, holds)
-            return once.keep(_some(await self.inventory.confirm(tx, holds)))
+            return once.keep(_some(await self.inventory.confirm(tx, await self._lock(tx, holds))))
 
     @retried
     async def release(self, actor: Actor, key: IdempotencyKey, holds: Sequence[HoldId]) -> Moved:
         async with self.database.transaction() as tx, idempotency.once(tx, actor, key, Moved) as once:
             if once.replay:
                 return once.replay
-            await self._lock(tx, holds)
-            return once.keep(_some({line.hold_id for line in await self.inventory.release(tx, holds)}))
+            return once.keep(_some({line.hold_id for line in await self.inventory.release(tx, await self._lock(tx, holds))}))
 
     @retried
     async def give_back(self, actor: Actor, key: IdempotencyKey, holds: Sequence[HoldId]) -> Moved:
         async with self.database.transaction() as tx, idempotency.once(tx, actor, key, Moved) as once:
             if once.replay:
                 return once.replay
-            await self._lock(tx, holds)
-            return once.keep(_some({line.hold_id for line in await self.inventory.give_back(tx, holds)}))
+            return once.keep(_some({line.hold_id for line in await self.inventory.give_back(tx, await self._lock(tx, holds))}))
 
     @retried
     async def extend(self, actor: Actor, key: IdempotencyKey, hold: HoldId, by: timedelta) -> Moved:
@@ -112,9 +109,11 @@ class Booth:
         async with self.database.transaction() as tx:
             return await self.inventory.expire(tx, EXPIRE_BATCH)
 
-    async def _lock(self, tx: Tx, holds: Sequence[HoldId]) -> None:
-        await self.inventory.lock_holds(tx, holds)
-        await self.inventory.lock_pools(tx, await self.inventory.pools_of(tx, holds))
+    async def _lock(self, tx: Tx, holds: Sequence[HoldId]) -> list[HoldId]:
+        """Those that are there, locked: one that is granted a moment later is none of ours."""
+        locked = list(await self.inventory.lock_holds(tx, holds))
+        await self.inventory.lock_pools(tx, await self.inventory.pools_of(tx, locked))
+        return locked
 
 
 def _some(holds: Any) -> Moved:

@@ -92,6 +92,8 @@ class Schedule:
         self.random = random
         self.control = control
         self.turns = 0
+        self.circles: list[str] = []
+        """Who waited for each other in the server, which must never be."""
         self.struck: dict[Fault, int] = {}
         self.clock_offset = timedelta()
         # In the middle of a month for which there are partitions, whatever the clock does.
@@ -174,7 +176,7 @@ class Schedule:
         self._lost += [parked.turn for parked in self._parked if parked.process.is_dead]
         self._parked = [parked for parked in self._parked if not parked.process.is_dead and not parked.turn.done()]
         if not self._parked:
-            self._under_way.let_all_go_on()
+            self.circles += await self._under_way.break_circle()
             return False
         self.turns += 1
         # Not in the order in which they came, which is the machine's.
@@ -251,10 +253,10 @@ class Schedule:
             (handlers, "datetime", _clock(self._now)),
             (payments_service, "OVERLOADED_WAITS_S", (0.0, 0.0, 0.0)),
             # Whoever waits too long is told so by a fault: when the server's own deadlines pass depends on the machine.
-            (engine, "_OPTIONS", "-c statement_timeout=60s -c lock_timeout=60s -c timezone=UTC"),
-            (engine, "TRANSACTION_TIMEOUT_MS", 60_000),
-            (inventory.SQL.short_wait, "text", inventory.SQL.short_wait.text.replace("250ms", "60s")),
-            (inventory.SQL.usual_wait, "text", inventory.SQL.usual_wait.text.replace("2s", "60s")),
+            (engine, "_OPTIONS", "-c statement_timeout=1h -c lock_timeout=1h -c timezone=UTC"),
+            (engine, "TRANSACTION_TIMEOUT_MS", 3_600_000),
+            (inventory.SQL.short_wait, "text", inventory.SQL.short_wait.text.replace("250ms", "1h")),
+            (inventory.SQL.usual_wait, "text", inventory.SQL.usual_wait.text.replace("2s", "1h")),
         )
         before = [(place, name, getattr(place, name)) for place, name, _ in replaced]
         stamina.set_testing(True, attempts=3, cap=True)

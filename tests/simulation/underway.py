@@ -52,8 +52,25 @@ class UnderWay:
             self._let_go_on(woken[0])
             await self._settle()
 
+    async def break_circle(self) -> list[str]:
+        """Where nobody is left who could give anybody a lock, those who wait do so for each other: the first of them is cancelled.
+
+        Says who they are; nothing where nobody waits.
+        """
+        if not self._stopped:
+            return []
+        asked = (
+            "SELECT format('%%s waits for %%s: %%s', pid, pg_blocking_pids(pid), regexp_replace(left(query, 100), '\\s+', ' ', 'g'))"
+            "  FROM pg_stat_activity WHERE pid = ANY(%s)"
+        )
+        circle = [row[0] for row in await (await self._control.execute(asked, (list(self._stopped.values()),))).fetchall()]
+        first = next(back for back in self._sent if back in self._stopped)
+        await self._control.execute("SELECT pg_cancel_backend(%s)", (self._stopped[first],))
+        self._let_go_on(first)
+        return circle
+
     def let_all_go_on(self) -> None:
-        """Where nothing moves any more but the server's own clock: it finds out that two wait for each other."""
+        """So that everything can end."""
         for back in list(self._stopped):
             self._let_go_on(back)
 

@@ -3,10 +3,13 @@
 import asyncio
 
 import pytest
+from psycopg.errors import LockNotAvailable
 from sqlalchemy import text
 from tests.controls import without
 from tests.races import guarded_and
 
+from holdfast.audit.repository import Sought
+from holdfast.audit.service import AuditService
 from holdfast.common.actor import SYSTEM, Actor, Role, UserId
 from holdfast.common.errors import Invalid, Outdated
 from holdfast.common.language import Language
@@ -16,8 +19,10 @@ from holdfast.idempotency import IdempotencyKey
 from holdfast.users import People, User
 from holdfast.users.errors import OwnAccess, UserUnknown
 from holdfast.users.service import UserService
+from holdfast.vault import PersonalVault, Vault
 
 PHONE = "+201001234567"
+VAULT = PersonalVault(Vault("a secret"))
 
 
 class SeenSignIns:
@@ -48,7 +53,7 @@ def people(sign_ins: SeenSignIns) -> People:
 
 @pytest.fixture
 def service(database: Database, people: People) -> UserService:
-    return UserService(database, people, default_region="EG")
+    return UserService(database, people, VAULT, default_region="EG")
 
 
 async def _person(database: Database, people: People, phone: str = PHONE) -> User:
@@ -112,6 +117,57 @@ async def test_a_profile_changes_by_what_is_sent(database: Database, people: Peo
     assert (nameless.name, nameless.language) == (None, Language.EN)
     assert await service.me(person.actor) == nameless
     assert await _events(database) == ["UserSignedUp 1", "UserChanged 2", "UserChanged 3", "UserChanged 4"]
+
+
+async def test_an_auditor_reads_what_somebody_was_called(database: Database, people: People, service: UserService) -> None:
+    admin, person = await _admin(database, people), await _person(database, people)
+    await service.change_me(person.actor, None, 1, name="Mona")
+    await service.change_me(person.actor, None, 2, name="Muna", language=Language.EN)
+    await service.change_me(person.actor, None, 3, language=Language.AR)
+    auditors = AuditService(database, VAULT)
+
+    async def changes() -> list[tuple[object, object]]:
+        page = await auditors.list_entries(admin, Sought(action="user.profile_changed"), PageRequest())
+        return [(entry.before, entry.after) for entry in reversed(page.rows)]
+
+    def called(language: str, name: str | None) -> dict[str, object]:
+        return {"language": language, "personal": {"person": str(person.id), "name": name}}
+
+    without_name = ({"language": "en"}, {"language": "ar"})
+    assert await changes() == [(called("ar", None), called("ar", "Mona")), (called("ar", "Mona"), called("en", "Muna")), without_name]
+    async with database.transaction() as tx:
+        await VAULT.forget(tx, person.id)
+    assert await changes() == [(called("ar", None), called("ar", "erased")), (called("ar", "erased"), called("en", "erased")), without_name]
+
+
+@pytest.mark.parametrize("has_order", [True, False], ids=["guarded", "control"])
+async def test_whoever_changes_a_name_waits_for_the_key_before_locking_the_person(
+    database: Database, people: People, service: UserService, monkeypatch: pytest.MonkeyPatch, has_order: bool
+) -> None:
+    """Applying to drive takes the two in this order: the other way round they wait for each other."""
+
+    async def makes_none(_vault: PersonalVault, _tx: Tx, _person_id: UserId) -> None:
+        pass
+
+    if not has_order:
+        monkeypatch.setattr(PersonalVault, "ensure_key", makes_none)
+    person = await _person(database, people)
+    changing: list[asyncio.Future[User]] = []
+
+    async def apply() -> None:
+        async with database.transaction() as tx:
+            await VAULT.seal_for(tx, person.id, "29001011234567")
+            changing.append(asyncio.ensure_future(service.change_me(person.actor, None, 1, name="Mona")))
+            while not await tx.value(text("SELECT count(*) FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()")):
+                await asyncio.sleep(0.01)
+            await tx.run(text("SELECT FROM users WHERE id = :id FOR SHARE NOWAIT"), id=person.id)
+
+    if has_order:
+        await apply()
+    else:
+        with pytest.raises(LockNotAvailable):
+            await apply()
+    assert (await changing[0]).name == "Mona"
 
 
 async def test_a_change_of_something_old_is_refused(database: Database, people: People, service: UserService) -> None:

@@ -11,6 +11,7 @@ log = structlog.get_logger()
 _CANCEL_AGAIN_S = 1.0
 
 Loop = Callable[[], Awaitable[None]]
+Step = Callable[[], Awaitable[int]]
 
 
 @asynccontextmanager

@@ -156,6 +156,10 @@ async def _address() -> str:
     return current.get().address
 
 
+async def _device() -> str | None:
+    return current.get().device
+
+
 async def _version() -> int:
     found = current.get().version
     if found is None:
@@ -171,6 +175,7 @@ DEPENDENCIES = {
     "page": Provide(_page),
     "language": Provide(_language),
     "address": Provide(_address),
+    "device": Provide(_device),
     "version": Provide(_version),
 }
 """What every route may ask for by name."""

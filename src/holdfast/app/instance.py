@@ -136,12 +136,13 @@ class Instance:
         self._greet(settings, base_url)
 
     def _own_settings(self) -> dict[str, str]:
-        """What this installation sets where nobody else did: its secrets, and what stood on the command line."""
+        """What this installation sets where nobody else did: its secrets, where heads are published, and what stood on the command line."""
         kept = self._home.secrets
         made = {
             "HOLDFAST_TOKEN_KEY": kept.token_key,
             "HOLDFAST_VAULT_KEY": kept.vault_key,
             "HOLDFAST_SANDBOX_GATEWAY_SECRET": kept.gateway,
+            "HOLDFAST_AUDIT_HEADS": str(self._home.path / "audit-heads"),
         }
         given = {**dotenv_values(".env"), **os.environ}
         environment = {name: value for name, value in made.items() if not given.get(name)}

@@ -27,6 +27,15 @@ def end_within(seconds: int) -> None:
     signal.alarm(seconds)
 
 
+def end_with_parent(parent: int, death: signal.Signals) -> None:
+    """The kernel sends this process a signal when its parent ends; at once, if that has happened already."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, death, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    if os.getppid() != parent:
+        sys.exit("the parent is already gone")
+
+
 def _become(parent: int, death: int, uid: int, gid: int, command: list[str]) -> None:
     if uid >= 0:
         os.setgroups([])
@@ -35,10 +44,7 @@ def _become(parent: int, death: int, uid: int, gid: int, command: list[str]) -> 
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     # After the change of account, because that change makes the kernel forget the signal.
-    if libc.prctl(_PR_SET_PDEATHSIG, death, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
-    if os.getppid() != parent:
-        sys.exit("the parent is already gone")
+    end_with_parent(parent, signal.Signals(death))
     os.execvp(command[0], command)  # noqa: S606 - no shell is wanted.
 
 

@@ -1,4 +1,4 @@
-"""What happens by itself: lapsed holds, undecided payments, events that others wait for, jobs."""
+"""What happens by itself: lapsed holds, undecided payments, seals of the audit log, events that others wait for, jobs."""
 
 import asyncio
 from functools import partial

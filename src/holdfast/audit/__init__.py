@@ -1,5 +1,6 @@
 """Append-only: who did what."""
 
+from holdfast.audit.personal import Personal
 from holdfast.audit.repository import Deed, record
 
-__all__ = ["Deed", "record"]
+__all__ = ["Deed", "Personal", "record"]

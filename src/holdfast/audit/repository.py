@@ -1,39 +1,50 @@
-"""Writing deeds down, in the commit of the deed, and reading them."""
+"""Writing deeds down, in the commit of the deed, reading them, and the chain that seals them."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from typing import cast
 from uuid import UUID
 
 from msgspec import Struct
 
-from holdfast.audit.models import AuditEntry, AuditId
+from holdfast.audit.chain import HeadGone
+from holdfast.audit.models import AuditEntry, AuditId, ChainHead, LoggedRow, Seal
+from holdfast.audit.personal import Personal, encrypted
 from holdfast.common.actor import Actor, UserId
 from holdfast.common.ids import Id, first_id_of
 from holdfast.common.wire import stored
 from holdfast.database import Tx, queries
+from holdfast.events.models import LogPosition
+from holdfast.vault import PersonalVault
 
 SQL = queries(__file__)
 
 # The clocks of those who make ids and of the database, which says when an entry was made, never differ by more.
 CLOCKS_DIFFER = timedelta(hours=1)
 
+
 Facts = Mapping[str, object]
 
 
 class Deed(Struct, frozen=True):
-    """Who did what to which thing, and what of it stood before and after: ids, states and amounts, never names, phones or free text."""
+    """Who did what to which thing, and what of it stood before and after: ids, states and amounts, never names, phones or free text.
+
+    Where an auditor needs one of those, it is ``personal``.
+    """
 
     actor: Actor
     action: str
     entity_id: Id
     before: Facts | None = None
     after: Facts | None = None
+    personal: Personal | None = None
 
 
-async def record(tx: Tx, deeds: Sequence[Deed]) -> None:
-    """Append deeds to the audit log, in the transaction that does them."""
+async def record(tx: Tx, deeds: Sequence[Deed], vault: PersonalVault | None = None) -> None:
+    """Append deeds to the audit log, in the transaction that does them. ``vault`` encrypts what of them is personal."""
     if not deeds:
         return
+    kept = [(deed.before, deed.after) if deed.personal is None else await _encrypted(tx, vault, deed, deed.personal) for deed in deeds]
     await tx.run(
         SQL.record,
         ids=[AuditId.new() for _ in deeds],
@@ -42,9 +53,17 @@ async def record(tx: Tx, deeds: Sequence[Deed]) -> None:
         actions=[deed.action for deed in deeds],
         entities=[deed.entity_id.kind for deed in deeds],
         entity_ids=[deed.entity_id for deed in deeds],
-        befores=[_json(deed.before) for deed in deeds],
-        afters=[_json(deed.after) for deed in deeds],
+        befores=[_json(before) for before, _ in kept],
+        afters=[_json(after) for _, after in kept],
     )
+
+
+async def _encrypted(tx: Tx, vault: PersonalVault | None, deed: Deed, personal: Personal) -> tuple[Facts | None, Facts | None]:
+    if vault is None:
+        raise TypeError(f"{deed.action} keeps personal values, and nobody says how to encrypt them")
+    before = {**(deed.before or {}), **await encrypted(tx, vault, personal.person_id, personal.before)}
+    after = {**(deed.after or {}), **await encrypted(tx, vault, personal.person_id, personal.after)}
+    return before or None, after or None
 
 
 class Sought(Struct, frozen=True):
@@ -75,6 +94,72 @@ async def page(tx: Tx, sought: Sought, before: AuditId | None, limit: int) -> li
         until=sought.until,
         limit=limit,
     )
+
+
+async def lock_head(tx: Tx) -> ChainHead | None:
+    """None while another transaction has it."""
+    return await tx.first(SQL.lock_head, ChainHead)
+
+
+async def read_head(tx: Tx) -> ChainHead:
+    """Raises HeadGone."""
+    found = await tx.first(SQL.read_head, ChainHead)
+    if found is None:
+        raise HeadGone
+    return found
+
+
+async def to_seal(tx: Tx, after: LogPosition, limit: int) -> list[LoggedRow]:
+    """The next rows that nothing can come before any more."""
+    return await tx.all(SQL.to_seal, LoggedRow, **_place(after), limit=limit)
+
+
+async def add_seals(tx: Tx, seals: Sequence[Seal]) -> None:
+    """Append seals, and move the head, which is locked, to the last of them."""
+    await tx.run(
+        SQL.add_seals,
+        numbers=[seal.number for seal in seals],
+        log_ids=[seal.log_id for seal in seals],
+        epochs=[seal.epoch for seal in seals],
+        xids=[str(seal.xid) for seal in seals],
+        positions=[seal.position for seal in seals],
+        hashes=[seal.hash for seal in seals],
+    )
+    last = seals[-1]
+    await tx.run(SQL.move_head, number=last.number, hash=last.hash, **_place(last.place))
+
+
+async def seals_after(tx: Tx, number: int, up_to: int, limit: int) -> list[Seal]:
+    return await tx.all(SQL.seals_after, Seal, after=number, up_to=up_to, limit=limit)
+
+
+async def seal_numbered(tx: Tx, number: int) -> Seal | None:
+    return await tx.first(SQL.seal_numbered, Seal, number=number)
+
+
+async def rows_between(tx: Tx, after: LogPosition, last: LogPosition) -> list[LoggedRow]:
+    """Every row after a place and up to ``last``."""
+    upper = {f"last_{name}": value for name, value in _place(last).items()}
+    return await tx.all(SQL.rows_between, LoggedRow, **_place(after), **upper)
+
+
+async def still_there(tx: Tx, ids: Sequence[AuditId]) -> set[AuditId]:
+    """Those that are in the log, wherever they stand."""
+    return {AuditId.of(row["id"]) for row in await tx.rows(SQL.still_there, ids=list(ids))}
+
+
+async def sealed_elsewhere(tx: Tx, ids: Sequence[AuditId]) -> list[Seal]:
+    """The seals of rows, wherever they stand. Slow: for when something is wrong."""
+    return await tx.all(SQL.sealed_elsewhere, Seal, ids=list(ids))
+
+
+async def business_day(tx: Tx) -> date:
+    """Today, in UTC."""
+    return cast(date, await tx.value(SQL.business_day))
+
+
+def _place(place: LogPosition) -> dict[str, object]:
+    return {"epoch": place.epoch, "xid": str(place.xid), "position": place.position}
 
 
 def _milliseconds(moment: datetime, later: timedelta) -> int:

@@ -36,3 +36,10 @@ class RefreshRefused(NotSignedIn):
     """This refresh token is not valid, or not any more. Sign in again at /auth/request-otp."""
 
     code = "refresh_refused"
+
+
+class SignInTooOld(Refusal):
+    """This needs a fresh sign-in, at most {minutes} minutes old. Sign in with a new code, and try again."""
+
+    code = "sign_in_too_old"
+    status = 403

@@ -43,6 +43,10 @@ SELECT user_id FROM logins WHERE id = :id;
 -- None where it is too old to go on, whatever its tokens say.
 SELECT id, user_id, generation, ended_at FROM logins WHERE id = :id AND created_at > business_now() - :lifetime_max::interval;
 
+-- name: is_fresh
+-- Whether a sign-in that goes on began within a time. Refreshing its tokens does not make it younger.
+SELECT ended_at IS NULL AND created_at > business_now() - :within::interval FROM logins WHERE id = :id;
+
 -- name: end_login
 UPDATE logins SET generation = generation + 1, changed_at = business_now(), ended_at = business_now(), end_reason = :reason
  WHERE id = :id AND ended_at IS NULL

@@ -91,6 +91,10 @@ async def read_login(tx: Tx, login_id: LoginId, lifetime_max: timedelta) -> Logi
     return await tx.first(SQL.read_login, Login, id=login_id, lifetime_max=lifetime_max)
 
 
+async def is_fresh(tx: Tx, login_id: LoginId, within: timedelta) -> bool:
+    return bool(await tx.value(SQL.is_fresh, id=login_id, within=within))
+
+
 async def end_login(tx: Tx, login_id: LoginId, reason: EndReason) -> list[Login]:
     """The sign-in as it ended; empty where it had ended before."""
     return await tx.all(SQL.end_login, Login, id=login_id, reason=reason)

@@ -4,13 +4,15 @@ from litestar import Controller, Response, Router, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
-from holdfast.bookings.dto import BookingView, CancelBooking, CancellationView, ChangeBooking, ChangeView, HoldSeats, HoldView
+from holdfast.bookings.boarding import Boarding
+from holdfast.bookings.dto import BookingView, CancelBooking, CancellationView, ChangeBooking, ChangeView, CheckIn, HoldSeats, HoldView
 from holdfast.bookings.errors import (
     BookingCancelledAlready,
     BookingConfirmedAlready,
     BookingPending,
     BookingUnknown,
     ChangeCostsMore,
+    CheckedInAlready,
     HoldExpired,
     TooManyLiveHolds,
     TooManyUnpaidHolds,
@@ -18,14 +20,17 @@ from holdfast.bookings.errors import (
 from holdfast.bookings.models import BookingId
 from holdfast.bookings.service import BookingService
 from holdfast.bookings.states import BookingState
-from holdfast.common.actor import Actor
+from holdfast.common.actor import Actor, Role
+from holdfast.common.errors import Invalid
 from holdfast.common.guards import EXPRESS, provided, refusals, requires, tagged
+from holdfast.common.ids import MalformedId
 from holdfast.common.paging import PageRequest, PageView
 from holdfast.idempotency import IdempotencyKey
 from holdfast.idempotency.errors import KeyUsedForAnother, StillRunning
 from holdfast.resources.gate import NotAdmitted
 from holdfast.sessions.errors import SessionCancelledAlready, SessionClosedAlready, SessionUnknown, SoldOut
 from holdfast.sessions.kind import SESSION_KIND
+from holdfast.sessions.models import SessionId
 
 
 class BookingController(Controller):
@@ -78,7 +83,7 @@ class BookingController(Controller):
         "/{booking_id:str}/cancel",
         status_code=200,
         guards=[requires()],
-        responses=refusals(BookingUnknown, BookingCancelledAlready, HoldExpired, KeyUsedForAnother, StillRunning),
+        responses=refusals(BookingUnknown, BookingCancelledAlready, CheckedInAlready, HoldExpired, KeyUsedForAnother, StillRunning),
     )
     async def cancel(
         self,
@@ -134,5 +139,38 @@ class BookingController(Controller):
         return tagged(BookingView.of(booking), booking.version)
 
 
-def router(service: BookingService) -> Router:
-    return Router(path="/", route_handlers=[BookingController], dependencies={"service": provided(service)})
+class BoardingController(Controller):
+    path = "/sessions"
+    tags = ("Bookings",)
+
+    @post(
+        "/{session_id:str}/check-in",
+        status_code=200,
+        guards=[requires(Role.DRIVER, Role.ADMIN)],
+        responses=refusals(
+            BookingUnknown, BookingPending, BookingCancelledAlready, HoldExpired, CheckedInAlready, KeyUsedForAnother, StillRunning
+        ),
+    )
+    async def check_in(
+        self,
+        session_id: str,
+        data: JSONBody[CheckIn],
+        boarding: NamedDependency[Boarding],
+        actor: NamedDependency[Actor],
+        key: NamedDependency[IdempotencyKey],
+    ) -> Response[BookingView]:
+        """The driver says that a passenger is on board. One who pays in cash has paid with it."""
+        try:
+            booking_id = BookingId.parse(data.booking_id)
+        except MalformedId as error:
+            raise Invalid(("bookingId", str(error))) from error
+        boarded = await boarding.check_in(actor, key, SessionId.parse(session_id), booking_id)
+        return tagged(BookingView.of(boarded), boarded.version)
+
+
+def router(service: BookingService, boarding: Boarding) -> Router:
+    return Router(
+        path="/",
+        route_handlers=[BookingController, BoardingController],
+        dependencies={"service": provided(service), "boarding": provided(boarding)},
+    )

@@ -23,6 +23,12 @@ class HoldSeats(Struct, frozen=True, rename="camel", forbid_unknown_fields=True)
     seats_count: Annotated[int, Meta(ge=1, le=SEATS_MAX, description="Seats, 1 to 8.", examples=[2])]
 
 
+class CheckIn(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """Which booking is on board."""
+
+    booking_id: Annotated[str, Meta(min_length=1, max_length=64)]
+
+
 class CancelBooking(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """How someone cancels. ``refundRequested: false`` gives the fare up; ``refundTo: "WALLET"`` has it in the wallet at once instead of
     where it came from. ``reason`` is accepted and not kept: people write anything.
@@ -84,6 +90,7 @@ class BookingView(Struct, frozen=True, rename="camel"):
     currency: str
     expires_at: datetime | None
     confirmed_at: datetime | None
+    checked_in_at: datetime | None
     ended_at: datetime | None
     end_reason: EndReason | None
     created_at: datetime
@@ -101,6 +108,7 @@ class BookingView(Struct, frozen=True, rename="camel"):
             currency=booking.currency,
             expires_at=booking.expires_at if booking.status is BookingState.PENDING else None,
             confirmed_at=booking.confirmed_at,
+            checked_in_at=booking.checked_in_at,
             ended_at=booking.ended_at,
             end_reason=booking.end_reason,
             created_at=booking.created_at,

@@ -44,6 +44,13 @@ class BookingCancelledAlready(Refusal):
     status = 409
 
 
+class CheckedInAlready(Refusal):
+    """This booking is on board already. Each can board once."""
+
+    code = "checked_in_already"
+    status = 409
+
+
 class ChangeCostsMore(Refusal):
     """What you want instead costs {more} more, and a change never takes money. Book it anew, then cancel this booking."""
 

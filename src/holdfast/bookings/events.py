@@ -56,6 +56,18 @@ class BookingChanged(BookingEvent, frozen=True, kw_only=True):
     payee_id: UserId
 
 
+class BookingCheckedIn(Event, frozen=True, kw_only=True):
+    """The customer is on board."""
+
+    subject: ClassVar[str] = "booking_id"
+    booking_id: BookingId
+    customer_id: UserId
+    payee_id: UserId
+    kind: str
+    owner_id: UUID
+    quantity: int
+
+
 class BookingExpired(BookingEvent, frozen=True, kw_only=True):
     """The hold lapsed, or was given back when its session closed."""
 

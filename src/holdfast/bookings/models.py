@@ -62,6 +62,7 @@ class BookingTable(Base):
     available_after: Mapped[int] = mapped_column(Integer)
     extended_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     confirmed_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    checked_in_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     ended_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     end_reason: Mapped[str | None] = mapped_column(Text)
     version: Mapped[int] = mapped_column(BigInteger, server_default=text("1"))
@@ -87,7 +88,7 @@ class BookingItemTable(Base):
 class Booking(Struct, frozen=True):
     """A booking as read. ``fare`` and ``service_fee`` are in minor units of ``currency``.
 
-    ``expires_at`` is the deadline of its live hold; None where it has none.
+    ``expires_at`` is the deadline of its live hold; None where it has none. ``checked_in_at``: its customer is on board.
     """
 
     id: BookingId
@@ -109,6 +110,7 @@ class Booking(Struct, frozen=True):
     version: int
     created_at: datetime
     expires_at: datetime | None = None
+    checked_in_at: datetime | None = None
 
     @property
     def hold_id(self) -> HoldId:

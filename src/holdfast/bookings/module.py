@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from litestar import Router
 
+from holdfast.bookings.boarding import Boarding
 from holdfast.bookings.controller import router
 from holdfast.bookings.desk import Desk, HoldLimits
 from holdfast.bookings.handlers import CallingOff, Expiry, HoldEnds, ShowHolds
@@ -14,6 +15,7 @@ from holdfast.bookings.service import BookingService
 from holdfast.cache import Marks
 from holdfast.database import Database
 from holdfast.inventory import Inventory
+from holdfast.payments.cash import Cash
 from holdfast.resources.gate import NO_GATE, Gate
 from holdfast.resources.kind import Kinds
 
@@ -21,6 +23,7 @@ from holdfast.resources.kind import Kinds
 @dataclass(frozen=True)
 class BookingsModule:
     service: BookingService
+    boarding: Boarding
     router: Router
     payable: BookingPayable
     hold_owner: HoldEnds
@@ -35,6 +38,7 @@ def build(
     inventory: Inventory,
     kinds: Kinds,
     marks: Marks,
+    cash: Cash,
     *,
     limits: HoldLimits,
     gate: Gate = NO_GATE,
@@ -43,9 +47,11 @@ def build(
     lifecycle = Lifecycle(inventory, kinds)
     desk = Desk(desk_database, inventory, kinds, SoldOutMemo(marks), limits=limits, gate=gate)
     service = BookingService(database, inventory, desk, lifecycle)
+    boarding = Boarding(database, cash)
     return BookingsModule(
         service=service,
-        router=router(service),
+        boarding=boarding,
+        router=router(service, boarding),
         payable=BookingPayable(inventory, kinds, lifecycle),
         hold_owner=HoldEnds(),
         calling_off=CallingOff(database, inventory, lifecycle),

@@ -66,6 +66,12 @@ UPDATE bookings SET status = 'CONFIRMED', confirmed_at = business_now(), ended_a
  WHERE id = ANY(:ids) AND status = ANY(:sources)
 RETURNING *;
 
+-- name: check_in
+-- The customer of a confirmed booking is on board. It is locked.
+UPDATE bookings SET checked_in_at = business_now(), version = version + 1
+ WHERE id = :id AND status = 'CONFIRMED' AND checked_in_at IS NULL
+RETURNING *;
+
 -- name: change
 -- What a confirmed booking is of now. It is locked.
 UPDATE bookings SET owner_id = :owner_id, quantity = :quantity, fare = :fare, version = version + 1 WHERE id = :id RETURNING *;

@@ -137,6 +137,10 @@ async def confirm(tx: Tx, ids: Sequence[UUID]) -> list[Booking]:
     return await tx.all(SQL.confirm, Booking, ids=list(ids), sources=sources)
 
 
+async def check_in(tx: Tx, booking_id: BookingId) -> Booking | None:
+    return await tx.first(SQL.check_in, Booking, id=booking_id)
+
+
 async def mark_extended(tx: Tx, booking_id: BookingId) -> int:
     """The new version. The booking is locked and was not extended before."""
     version: int = await tx.value(SQL.mark_extended, id=booking_id)

@@ -37,7 +37,7 @@ class SoldOutMemo:
             said = await self._marks.locked(unknown)
             known |= dict.fromkeys(said, _SAID_BY_ANOTHER)
             if len(self._ask_again_at) + len(unknown) > REMEMBERED_MAX:
-                self._ask_again_at = {owner_id: at for owner_id, at in self._ask_again_at.items() if at > now}
+                self._ask_again_at.clear()
             self._ask_again_at.update(dict.fromkeys((each for each in unknown if each not in said), now + ASKED_AGAIN_S))
         return known
 

@@ -10,7 +10,7 @@ from holdfast import audit, idempotency
 from holdfast.audit import Deed
 from holdfast.bookings import repository
 from holdfast.bookings.desk import Desk
-from holdfast.bookings.errors import BookingUnknown
+from holdfast.bookings.errors import BookingUnknown, CheckedInAlready
 from holdfast.bookings.lifecycle import Lifecycle, Locked, lock_all
 from holdfast.bookings.models import PAYABLE_KIND, Booking, BookingId, HeldBooking
 from holdfast.bookings.states import BOOKING, BookingState, EndReason
@@ -90,6 +90,8 @@ class BookingService:
                 return once.replay
             locked, booking = await self._lock_own(tx, actor, booking_id)
             BOOKING.move(booking.status, to=BookingState.CANCELLED)
+            if booking.checked_in_at is not None:
+                raise CheckedInAlready
             was_paid = booking.status is BookingState.CONFIRMED
             reason = EndReason.CANCELLED_BY_CUSTOMER if was_paid else EndReason.RELEASED_BY_CUSTOMER
             open_still = all(pool.closed_at is None for pool in locked.pools.values())
@@ -120,6 +122,8 @@ class BookingService:
                 raise BookingUnknown
             if booking.status is not BookingState.CONFIRMED:
                 raise BOOKING.refusals[booking.status]
+            if booking.checked_in_at is not None:
+                raise CheckedInAlready
             if quantity == booking.quantity:
                 return once.keep(Changed(booking, Amount(booking.currency, 0)))
             changed = await self._lifecycle.change(tx, booking, Wanted(booking.owner_id, quantity))

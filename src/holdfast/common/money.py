@@ -5,16 +5,12 @@ from typing import Self
 
 from msgspec import Raw, Struct
 
-# ISO 4217: digits after the point where they are not 2.
-_DIGITS = {
-    **dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"), 0),
-    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
-}
+from holdfast.common.currencies import DIGITS
 
 
 def currency_digits(currency: str) -> int:
     """How many digits the minor unit of a currency has: 2 for EGP, 0 for JPY, 3 for KWD."""
-    return _DIGITS.get(currency, 2)
+    return DIGITS.get(currency, 2)
 
 
 class CurrencyMismatch(ValueError):

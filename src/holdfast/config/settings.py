@@ -2,9 +2,11 @@
 
 from datetime import timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DEVELOPMENT_SECRET = "development-only-never-in-production"  # noqa: S105 - start is refused with it in production.
@@ -119,6 +121,12 @@ class Settings(BaseSettings):
         description="Accept code 000000 for +2010000xxxxx. Only while bound to loopback, never in production, never for an ADMIN.",
     )
 
+    business_zone: str = Field(
+        "Africa/Cairo",
+        alias="HOLDFAST_BUSINESS_ZONE",
+        description="IANA zone at whose midnight the days of the ledger, the weeks of payees and the days of batches begin.",
+    )
+
     hold_seconds: int = Field(
         300, alias="HOLDFAST_HOLD_SECONDS", ge=1, le=3600, description="How long a seat is held before payment, in seconds."
     )
@@ -142,6 +150,13 @@ class Settings(BaseSettings):
     )
     service_fee_piastres: int = Field(
         100, alias="HOLDFAST_SERVICE_FEE_PIASTRES", ge=0, le=100_000, description="Fee for a booking, once, in piastres."
+    )
+
+    driver_owes_max_piastres: int = Field(
+        10_000,
+        alias="HOLDFAST_DRIVER_OWES_MAX_PIASTRES",
+        ge=0,
+        description="How much a driver may owe of cash, in piastres, before nobody can pay him in cash.",
     )
 
     gateway_order: str = Field(
@@ -179,6 +194,97 @@ class Settings(BaseSettings):
         SecretStr(DEVELOPMENT_SECRET), alias="HOLDFAST_SANDBOX_GATEWAY_SECRET", description="Signs the sandbox gateway's webhooks."
     )
 
+    audit_heads: Path | None = Field(
+        None,
+        alias="HOLDFAST_AUDIT_HEADS",
+        description="Directory in which the worker publishes the head of the audit chain, one file a day. Unset: nowhere; `up` sets it.",
+    )
+
+    stripe_secret_key: SecretStr = Field(
+        SecretStr(""), alias="HOLDFAST_STRIPE_SECRET_KEY", description="Secret key of your Stripe account. Set: cards are charged there."
+    )
+    stripe_webhook_secrets: SecretStr = Field(
+        SecretStr(""),
+        alias="HOLDFAST_STRIPE_WEBHOOK_SECRETS",
+        description="What Stripe signs its webhooks with (`whsec_...`); several, with commas between, while one replaces another.",
+    )
+    stripe_api_base: str = Field(
+        "",
+        alias="HOLDFAST_STRIPE_API_BASE",
+        pattern="^(https?://.+)?$",
+        description="Another server than Stripe's own, for tests. Refused in production.",
+    )
+
+    payout_debtor_name: str = Field(
+        "",
+        alias="HOLDFAST_PAYOUT_DEBTOR_NAME",
+        pattern="^([^<>]{1,70})?$",
+        description="Whose bank account payouts are paid from, as the bank has it.",
+    )
+    payout_debtor_iban: str = Field(
+        "", alias="HOLDFAST_PAYOUT_DEBTOR_IBAN", description="The account that payouts are paid from. Empty: no batches are made."
+    )
+    payout_debtor_bic: str = Field(
+        "",
+        alias="HOLDFAST_PAYOUT_DEBTOR_BIC",
+        pattern="^([A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}([A-Z0-9]{3})?)?$",
+        description="The BIC of its bank. Empty: the IBAN has to do.",
+    )
+    payout_cooling_hours: int = Field(
+        24,
+        alias="HOLDFAST_PAYOUT_COOLING_HOURS",
+        ge=0,
+        le=720,
+        description="How long no payout goes to a bank account that was named just now, in hours.",
+    )
+
+    paymob_url: str = Field(
+        "https://accept.paymob.com",
+        alias="HOLDFAST_PAYMOB_URL",
+        pattern="^https?://.+[^/]$",
+        description="Where Paymob listens. Paymob is used where its secret key is set; then the other credentials are needed too.",
+    )
+    paymob_secret_key: SecretStr = Field(
+        SecretStr(""), alias="HOLDFAST_PAYMOB_SECRET_KEY", description="Paymob's secret key: makes pages to pay on, and gives money back."
+    )
+    paymob_public_key: str = Field("", alias="HOLDFAST_PAYMOB_PUBLIC_KEY", description="Paymob's public key, part of the page's address.")
+    paymob_hmac_secret: SecretStr = Field(
+        SecretStr(""), alias="HOLDFAST_PAYMOB_HMAC_SECRET", description="What Paymob signs its callbacks with."
+    )
+    paymob_api_key: SecretStr = Field(
+        SecretStr(""),
+        alias="HOLDFAST_PAYMOB_API_KEY",
+        description="Paymob's older key, without which nobody is told what became of a payment.",
+    )
+    paymob_card_integration: int = Field(
+        0, alias="HOLDFAST_PAYMOB_CARD_INTEGRATION", ge=0, description="Paymob's id of your integration for cards. 0: cards are not taken."
+    )
+    paymob_wallet_integration: int = Field(
+        0,
+        alias="HOLDFAST_PAYMOB_WALLET_INTEGRATION",
+        ge=0,
+        description="Paymob's id of your integration for mobile wallets. 0: they are not taken.",
+    )
+    paymob_contact_phone: str = Field(
+        "", alias="HOLDFAST_PAYMOB_CONTACT_PHONE", description="A phone of yours: Paymob wants one of each payer, and is told this one."
+    )
+    paymob_contact_email: str = Field("", alias="HOLDFAST_PAYMOB_CONTACT_EMAIL", description="The same with an e-mail address.")
+
+    paypal_url: str = Field(
+        "https://api-m.paypal.com",
+        alias="HOLDFAST_PAYPAL_URL",
+        pattern="^https?://.+[^/]$",
+        description="Where PayPal listens; its test system is `https://api-m.sandbox.paypal.com`, which production refuses."
+        " PayPal is used where a client id is set. It takes no EGP: such payments are declined.",
+    )
+    paypal_client_id: str = Field("", alias="HOLDFAST_PAYPAL_CLIENT_ID", description="PayPal's id of your app.")
+    paypal_secret: SecretStr = Field(SecretStr(""), alias="HOLDFAST_PAYPAL_SECRET", description="PayPal's secret of your app.")
+    paypal_webhook_id: str = Field(
+        "",
+        alias="HOLDFAST_PAYPAL_WEBHOOK_ID",
+        description="PayPal's id of the webhook that you entered there; its messages are signed for it.",
+    )
+
     log_level: str = Field(
         "info", alias="HOLDFAST_LOG_LEVEL", pattern="^(debug|info|warning|error)$", description="Least level that is logged."
     )
@@ -214,6 +320,14 @@ class Settings(BaseSettings):
         previous = [("HOLDFAST_TOKEN_KEY_PREVIOUS", self.token_key_previous), ("HOLDFAST_VAULT_KEY_PREVIOUS", self.vault_key_previous)]
         return [(name, key.get_secret_value()) for name, key in [*present, *previous] if key.get_secret_value() or (name, key) in present]
 
+    @field_validator("business_zone")
+    @classmethod
+    def _know_zone(cls, name: str) -> str:
+        try:
+            return ZoneInfo(name).key
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError("no zone of the IANA database, such as Africa/Cairo") from None
+
     @model_validator(mode="after")
     def _safe_in_production(self) -> Self:
         if not self.is_production:
@@ -231,6 +345,14 @@ class Settings(BaseSettings):
             faults.append("DATABASE_URL: set it, production does not run on the embedded PostgreSQL")
         if self.sandbox_gateway_url:
             faults.append("HOLDFAST_SANDBOX_GATEWAY_URL: unset it, the sandbox takes no real money")
+        if self.stripe_secret_key.get_secret_value().startswith(("sk_test_", "rk_test_")):
+            faults.append("HOLDFAST_STRIPE_SECRET_KEY: set the live key, the test key takes no real money")
+        if self.stripe_api_base:
+            faults.append("HOLDFAST_STRIPE_API_BASE: unset it, only Stripe itself takes real money")
+        if "_test_" in self.paymob_secret_key.get_secret_value():
+            faults.append("HOLDFAST_PAYMOB_SECRET_KEY: set the live key, the test key takes no real money")
+        if self.paypal_client_id and "sandbox" in self.paypal_url:
+            faults.append("HOLDFAST_PAYPAL_URL: unset it, PayPal's sandbox takes no real money")
         if self.bench_endpoint:
             faults.append("HOLDFAST_BENCH_ENDPOINT: unset it, nobody needs a route that does nothing")
         if faults:

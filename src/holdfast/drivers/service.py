@@ -3,7 +3,7 @@
 import structlog
 
 from holdfast import audit, events, idempotency
-from holdfast.audit import Deed
+from holdfast.audit import Deed, Personal
 from holdfast.common.actor import Actor, Role
 from holdfast.common.paging import Page, PageRequest, encode_cursor
 from holdfast.database import Database, Tx, retried
@@ -45,7 +45,9 @@ class DriverService:
             driver = await self._applied(tx, actor, application)
             await self._check_passenger(tx, driver)
             after = {"status": driver.verification_status, "total_seats": driver.total_seats}
-            await audit.record(tx, [Deed(actor, "driver.applied", driver.id, after=after)])
+            # The profile keeps the last application only.
+            shown = Personal(actor.id, after={"license_number": license_number, "vehicle_number": application.vehicle_number})
+            await audit.record(tx, [Deed(actor, "driver.applied", driver.id, after=after, personal=shown)], self._vault)
             await events.publish(tx, [DriverApplied(driver_id=driver.id, user_id=driver.user_id, version=driver.version)])
             return once.keep(Licensed(driver, masked(license_number)))
 

@@ -11,7 +11,7 @@ class KeyMissing(Refusal):
 
 
 class KeyMalformed(Refusal):
-    """An Idempotency-Key has 1 to 255 visible ASCII characters. A UUID does well."""
+    """An Idempotency-Key has 1 to 255 visible ASCII characters, and is no card number. A UUID does well."""
 
     code = "idempotency_key_malformed"
     status = 400

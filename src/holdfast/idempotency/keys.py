@@ -3,6 +3,7 @@
 import hashlib
 import re
 
+from holdfast.common.cards import holds_card_number
 from holdfast.idempotency.errors import KeyMalformed
 
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]{1,255}")
@@ -24,6 +25,6 @@ class IdempotencyKey:
     @classmethod
     def read(cls, text: str, method: str, path: str, body: bytes) -> "IdempotencyKey":
         """The fingerprint is a SHA-256 over method, path and body. Raises KeyMalformed."""
-        if not _VISIBLE_ASCII.fullmatch(text):
+        if not _VISIBLE_ASCII.fullmatch(text) or holds_card_number(text):
             raise KeyMalformed
         return cls(text, hashlib.sha256(b"\0".join((method.encode(), path.encode(), body))).digest())

@@ -1,6 +1,7 @@
 """Double entry: every capture, fee, refund and payout, as transactions that sum to zero."""
 
 from holdfast.ledger.models import (
+    EXCHANGE,
     FEES,
     PAYOUTS_DUE,
     REFUNDS_DUE,
@@ -9,15 +10,23 @@ from holdfast.ledger.models import (
     AccountKind,
     Entry,
     EntryId,
+    Exchange,
+    NoExchange,
     Overdrawn,
+    PendingEnd,
+    PendingEnded,
+    PendingOutcome,
+    PendingUnknown,
     PostedEntry,
     Purpose,
     Transaction,
     Unbalanced,
+    UnknownCurrency,
 )
-from holdfast.ledger.repository import balance, entries_of, guarded_balances, post, posted
+from holdfast.ledger.repository import available, balance, end_pending, entries_of, guarded_balances, open_pending, post, posted
 
 __all__ = [
+    "EXCHANGE",
     "FEES",
     "PAYOUTS_DUE",
     "REFUNDS_DUE",
@@ -26,14 +35,24 @@ __all__ = [
     "AccountKind",
     "Entry",
     "EntryId",
+    "Exchange",
+    "NoExchange",
     "Overdrawn",
+    "PendingEnd",
+    "PendingEnded",
+    "PendingOutcome",
+    "PendingUnknown",
     "PostedEntry",
     "Purpose",
     "Transaction",
     "Unbalanced",
+    "UnknownCurrency",
+    "available",
     "balance",
+    "end_pending",
     "entries_of",
     "guarded_balances",
+    "open_pending",
     "post",
     "posted",
 ]

@@ -16,12 +16,15 @@ from holdfast.complaints.states import ComplaintState
 from holdfast.database import Tx
 from holdfast.drivers.events import DriverApprovedByAdmin, DriverRejectedByAdmin
 from holdfast.events import Event, Recorded
+from holdfast.fraud.events import FraudReviewDecided
+from holdfast.fraud.states import ReviewState
 from holdfast.notifications import repository
 from holdfast.notifications.events import NotificationCreated
 from holdfast.notifications.models import Addressed, Notice, NotificationType, Payload
 from holdfast.payments.disputes.events import DisputeLost, PaymentDisputed
 from holdfast.payments.events import PaymentEvent, PaymentFailed, PaymentRefunded, RefundDeclined
-from holdfast.payouts.events import PayoutApproved, PayoutEvent, PayoutPaid, PayoutRejected
+from holdfast.payouts.accounts.events import PayoutAccountChanged
+from holdfast.payouts.events import PayoutApproved, PayoutEvent, PayoutPaid, PayoutRejected, PayoutReturned
 from holdfast.sessions.events import SessionEvent, SessionFull, SessionReopened
 from holdfast.sessions.kind import SESSION_KIND
 from holdfast.sessions.models import SessionId
@@ -71,6 +74,13 @@ def difference_overdue(event: DifferenceOverdue) -> Iterable[Notice]:
     yield Notice(None, NotificationType.DIFFERENCE_OVERDUE, Payload(reason=event.kind.value))
 
 
+def fraud_review_decided(event: FraudReviewDecided) -> Iterable[Notice]:
+    is_allowed = event.state is ReviewState.ALLOWED
+    is_booking = event.payable_kind == PAYABLE_KIND
+    about = Payload(booking_id=BookingId.of(event.payable_id) if is_booking else None, amount=event.amount)
+    yield Notice(event.user_id, NotificationType.PAYMENT_ALLOWED if is_allowed else NotificationType.PAYMENT_DENIED, about)
+
+
 def session_full(event: SessionFull) -> Iterable[Notice]:
     yield Notice(event.driver_id, NotificationType.SESSION_FULL, _waiting(event, quantity=event.total_seats))
 
@@ -80,11 +90,22 @@ def session_reopened(event: SessionReopened) -> Iterable[Notice]:
 
 
 def payout_approved(event: PayoutApproved) -> Iterable[Notice]:
-    yield Notice(event.driver_id, NotificationType.PAYOUT_APPROVED, _earned(event))
+    """Where nothing is left to be paid, the one that says so follows at once."""
+    if event.amount.minor:
+        yield Notice(event.driver_id, NotificationType.PAYOUT_APPROVED, _earned(event))
 
 
 def payout_paid(event: PayoutPaid) -> Iterable[Notice]:
-    yield Notice(event.driver_id, NotificationType.PAYOUT_PAID, _earned(event))
+    yield Notice(event.driver_id, NotificationType.PAYOUT_PAID if event.amount.minor else NotificationType.PAYOUT_SET_OFF, _earned(event))
+
+
+def payout_returned(event: PayoutReturned) -> Iterable[Notice]:
+    yield Notice(event.driver_id, NotificationType.PAYOUT_RETURNED, _earned(event))
+
+
+def payout_account_changed(event: PayoutAccountChanged) -> Iterable[Notice]:
+    """Also whoever did not change it has to hear of it."""
+    yield Notice(event.payee_id, NotificationType.PAYOUT_ACCOUNT_CHANGED, Payload())
 
 
 def payout_rejected(event: PayoutRejected) -> Iterable[Notice]:
@@ -133,11 +154,14 @@ NOTICES.add(RefundDeclined, refund_declined)
 NOTICES.add(PaymentDisputed, payment_disputed)
 NOTICES.add(DisputeLost, dispute_lost)
 NOTICES.add(DifferenceOverdue, difference_overdue)
+NOTICES.add(FraudReviewDecided, fraud_review_decided)
 NOTICES.add(SessionFull, session_full)
 NOTICES.add(SessionReopened, session_reopened)
 NOTICES.add(PayoutApproved, payout_approved)
 NOTICES.add(PayoutPaid, payout_paid)
 NOTICES.add(PayoutRejected, payout_rejected)
+NOTICES.add(PayoutReturned, payout_returned)
+NOTICES.add(PayoutAccountChanged, payout_account_changed)
 NOTICES.add(DriverApprovedByAdmin, driver_approved)
 NOTICES.add(DriverRejectedByAdmin, driver_rejected)
 NOTICES.add(ComplaintAnswered, complaint_answered)

@@ -52,6 +52,14 @@ TEXTS: Mapping[NotificationType, Mapping[Language, Words]] = {
         EN: Words("Refund delayed", "{amount} could not be returned the way you paid. We still owe it to you and will pay it another way."),
         AR: Words("تأخر ردّ المبلغ", "تعذّر ردّ {amount} بالطريقة التي دفعت بها. المبلغ ما زال حقك وسندفعه إليك بطريقة أخرى."),
     },
+    NotificationType.PAYMENT_ALLOWED: {
+        EN: Words("You can pay now", "We looked at your payment of {amount}. Nothing was charged; you can pay it now."),
+        AR: Words("يمكنك الدفع الآن", "راجعنا دفعتك بمبلغ {amount}. لم يُخصم شيء، ويمكنك دفعها الآن."),
+    },
+    NotificationType.PAYMENT_DENIED: {
+        EN: Words("Payment not possible", "We looked at your payment of {amount} and cannot take it. Pay another way, or write to us."),
+        AR: Words("تعذّر قبول الدفع", "راجعنا دفعتك بمبلغ {amount} ولا يمكننا قبولها. ادفع بطريقة أخرى أو راسلنا."),
+    },
     NotificationType.SESSION_FULL: {
         EN: Words("All seats sold", "You sold {seats}{where}: every one. You can leave."),
         AR: Words("اكتملت المقاعد", "بِعت {seats}{where}، ولم يبقَ مقعد. يمكنك الانطلاق."),
@@ -71,6 +79,20 @@ TEXTS: Mapping[NotificationType, Mapping[Language, Words]] = {
     NotificationType.PAYOUT_REJECTED: {
         EN: Words("Payout rejected", "Rejected: {amount} for your trip{where}. The reason stands with the payout."),
         AR: Words("رُفض صرف مستحقاتك", "رُفض صرف {amount} عن رحلتك{where}. تجد السبب مع طلب الصرف."),
+    },
+    NotificationType.PAYOUT_SET_OFF: {
+        EN: Words("Payout set off", "What your trip{where} earned made up for what you owed. Your statement shows how."),
+        AR: Words("تمت مقاصة مستحقاتك", "ما كسبته رحلتك{where} غطّى ما كان عليك. تجد التفاصيل في كشف حسابك."),
+    },
+    NotificationType.PAYOUT_RETURNED: {
+        EN: Words(
+            "Payout came back", "The bank sent back {amount} for your trip{where}. We owe it to you: check your account, then ask again."
+        ),
+        AR: Words("أعاد البنك مستحقاتك", "أعاد البنك {amount} عن رحلتك{where}. المبلغ ما زال حقك: راجع حسابك ثم اطلب الصرف من جديد."),
+    },
+    NotificationType.PAYOUT_ACCOUNT_CHANGED: {
+        EN: Words("Your bank account was changed", "From now on your money goes to another account. If that was not you, write to us."),
+        AR: Words("تغيّر حسابك البنكي", "ستُحوَّل مستحقاتك إلى حساب آخر من الآن. إن لم تكن أنت من غيّره فراسلنا فورًا."),
     },
     NotificationType.DRIVER_APPROVED: {
         EN: Words("You are a driver now", "Your application was approved. Open your first session at a station of your route."),

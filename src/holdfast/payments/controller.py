@@ -15,11 +15,20 @@ from holdfast.idempotency import IdempotencyKey
 from holdfast.idempotency.errors import KeyUsedForAnother, StillRunning
 from holdfast.payments.availability.errors import MethodUnavailable
 from holdfast.payments.dto import PaymentView, PayRequest
-from holdfast.payments.errors import GatewayUnknown, MethodNotTaken, PaymentRunning, PaymentUnknown, WalletTooLow
+from holdfast.payments.errors import (
+    CardNumberSent,
+    CashNotTaken,
+    GatewayUnknown,
+    MethodNotTaken,
+    PaymentRunning,
+    PaymentUnknown,
+    WalletTooLow,
+)
 from holdfast.payments.gateway import ForgedWebhook
 from holdfast.payments.inbox import Inbox
 from holdfast.payments.models import Method, PaymentId
 from holdfast.payments.payable import Payables, PayableUnknown
+from holdfast.payments.screening import Origin, PaymentInReview, PaymentNotPossible
 from holdfast.payments.service import PaymentService
 
 WEBHOOK_BYTES_MAX = 256 * 1024
@@ -35,7 +44,17 @@ class PaymentController(Controller):
         guards=[requires()],
         opt=EXPRESS,
         responses=refusals(
-            PayableUnknown, MethodNotTaken, MethodUnavailable, WalletTooLow, PaymentRunning, StillRunning, KeyUsedForAnother
+            PayableUnknown,
+            MethodNotTaken,
+            MethodUnavailable,
+            CardNumberSent,
+            CashNotTaken,
+            WalletTooLow,
+            PaymentRunning,
+            PaymentNotPossible,
+            PaymentInReview,
+            StillRunning,
+            KeyUsedForAnother,
         ),
     )
     async def pay(
@@ -45,6 +64,8 @@ class PaymentController(Controller):
         payables: NamedDependency[Payables],
         actor: NamedDependency[Actor],
         key: NamedDependency[IdempotencyKey],
+        address: NamedDependency[str],
+        device: NamedDependency[str | None],
     ) -> Response[PaymentView]:
         """Pay for a hold, which confirms its booking: with a token of your card or account, or with WALLET out of your wallet.
 
@@ -57,7 +78,8 @@ class PaymentController(Controller):
             payable = payables.read(text)
         except MalformedId as error:
             raise Invalid((field, str(error))) from error
-        answer = await service.pay(actor, key, payable, Method.read(data.method), data.token, wallet_first=data.wallet_first)
+        origin = Origin(address, device)
+        answer = await service.pay(actor, key, payable, Method.read(data.method), data.token, origin, wallet_first=data.wallet_first)
         return tagged(PaymentView.of(answer, payables), answer.payment.version)
 
     @get("/{payment_id:str}", guards=[requires()], responses=refusals(PaymentUnknown))
@@ -86,7 +108,8 @@ class WebhookController(Controller):
     )
     async def receive_webhook(self, gateway: str, request: Request[Any, Any, Any], inbox: NamedDependency[Inbox]) -> None:
         """Where a payment gateway tells what became of a payment or a refund. Signed; anything else is refused and not kept."""
-        await inbox.receive(gateway, {name.lower(): value for name, value in request.headers.items()}, await request.body())
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        await inbox.receive(gateway, {**headers, ":path": f"{request.url.path}?{request.url.query}"}, await request.body())
 
 
 def router(service: PaymentService, inbox: Inbox, payables: Payables) -> Router:

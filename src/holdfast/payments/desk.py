@@ -29,6 +29,7 @@ from holdfast.payments.errors import MethodNotTaken, PaymentRunning, WalletTooLo
 from holdfast.payments.models import Earner, Method, PaidFor, PaymentId
 from holdfast.payments.payable import Arrived, Due, HoldLapsedMeanwhile, Payables, PayableUnknown, Settled
 from holdfast.payments.repository import PaidFromWallet
+from holdfast.payments.screening import NO_SCREENING, UNKNOWN_ORIGIN, Attempt, Means, Origin, Screening
 from holdfast.payments.settling import PaymentAnswer, facts, succeeded
 from holdfast.payments.states import PaymentState
 
@@ -45,6 +46,7 @@ class WalletRequest(Struct, frozen=True):
     kind: str
     payable_id: UUID
     payment_id: PaymentId
+    origin: Origin = UNKNOWN_ORIGIN
 
     @property
     def keyed(self) -> KeyedRequest:
@@ -54,19 +56,21 @@ class WalletRequest(Struct, frozen=True):
 class WalletDesk:
     """Takes money out of wallets in the order of arrival, up to 200 payments in one transaction."""
 
-    def __init__(self, database: Database, payables: Payables) -> None:
+    def __init__(self, database: Database, payables: Payables, screening: Screening = NO_SCREENING) -> None:
         self._database = database
         self._payables = payables
+        self._screening = screening
         # Waiting here has no deadline: parts of a batch must not lose their turn to those that wait for a stuck row.
         self._turns = asyncio.Semaphore(database.transactions_max)
         self._batcher: Batcher[WalletRequest, PaymentAnswer] = Batcher(self._answer)
 
-    async def pay(self, actor: Actor, key: IdempotencyKey, payable: tuple[str, UUID]) -> PaymentAnswer:
+    async def pay(self, actor: Actor, key: IdempotencyKey, payable: tuple[str, UUID], origin: Origin = UNKNOWN_ORIGIN) -> PaymentAnswer:
         """Pay for a thing, or refuse. Raises WalletTooLow, PayableUnknown, PaymentRunning, KeyUsedForAnother, StillRunning, Overloaded,
-        and what the thing refuses with.
+        PaymentNotPossible, PaymentInReview, and what the thing refuses with.
         """
         kind, payable_id = payable
-        return await self._batcher.ask(WalletRequest(actor, key, kind, payable_id, PaymentId.new()))
+        await self._screening.look()
+        return await self._batcher.ask(WalletRequest(actor, key, kind, payable_id, PaymentId.new(), origin))
 
     async def _answer(self, requests: Sequence[WalletRequest]) -> Sequence[Answer]:
         """One answer for each. What cannot be had together is tried again alone, so that only what is stuck fails."""
@@ -117,6 +121,9 @@ class WalletDesk:
             paying[request.payment_id] = PaidFromWallet(
                 request.payment_id, request.payable_id, found.payer_id, found.payee_id, found.fare, found.fee, request.key.text
             )
+        refused = await self._screened(tx, [request for request in requests if request.payment_id in paying], paying)
+        judged |= refused
+        paying = {payment_id: each for payment_id, each in paying.items() if payment_id not in refused}
         if not paying:
             return judged
         effects = await locked.captured(tx, [Arrived(p.id, p.payable_id, p.payer_id, p.fare + p.fee) for p in paying.values()])
@@ -125,6 +132,14 @@ class WalletDesk:
             raise HoldLapsedMeanwhile
         actors = {request.payment_id: request.actor for request in requests}
         return judged | await self._write(tx, kind, list(paying.values()), actors)
+
+    async def _screened(
+        self, tx: Tx, requests: Sequence[WalletRequest], paying: Mapping[PaymentId, PaidFromWallet]
+    ) -> dict[PaymentId, Refusal]:
+        """Those of the payments that may not be tried. There is nobody whom 3-D Secure could be demanded of."""
+        attempts = [_attempt(request, paying[request.payment_id]) for request in requests]
+        verdicts = await self._screening.judge(tx, attempts)
+        return {payment_id: verdict for payment_id, verdict in verdicts.items() if isinstance(verdict, Refusal)}
 
     async def _write(
         self, tx: Tx, kind: str, paying: Sequence[PaidFromWallet], actors: Mapping[PaymentId, Actor]
@@ -146,6 +161,11 @@ def _can_go_together(requests: Sequence[WalletRequest]) -> bool:
     things = {request.payable_id for request in requests}
     keys = {request.keyed.key for request in requests}
     return len({request.kind for request in requests}) == 1 and len(things) == len(keys) == len(requests)
+
+
+def _attempt(request: WalletRequest, paid: PaidFromWallet) -> Attempt:
+    means = Means(Method.WALLET, origin=request.origin)
+    return Attempt(request.payment_id, request.kind, request.payable_id, paid.payer_id, paid.fare + paid.fee, means)
 
 
 def _wallets(due: Mapping[UUID, Due | Refusal]) -> list[tuple[Account, str]]:

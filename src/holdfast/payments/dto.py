@@ -19,7 +19,8 @@ MethodWord = Literal[
     "CARD", "WALLET", "PAYPAL", "MOBILE_WALLET", "CASH", "card", "credit_card", "wallet", "paypal", "mobile_wallet", "cash"
 ]  # fmt: skip
 ThingId = Annotated[str, Meta(min_length=1, max_length=64)]
-Token = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$", examples=["tok_success"])]
+# Something in it is no digit: a number alone would be that of a card.
+Token = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[0-9.\-]*[!-,/:-~][!-~]*$", examples=["tok_success"])]
 
 
 class PayRequest(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):

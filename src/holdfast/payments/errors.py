@@ -16,6 +16,20 @@ class MethodNotTaken(Refusal):
     status = 422
 
 
+class CashNotTaken(Refusal):
+    """This driver cannot take cash at the moment. Pay by card or out of your wallet."""
+
+    code = "cash_not_taken"
+    status = 409
+
+
+class CardNumberSent(Refusal):
+    """Never send the number of a card here. Type it on the page of the payment gateway, and send the token that comes of it."""
+
+    code = "card_number_sent"
+    status = 422
+
+
 class WalletTooLow(Refusal):
     """Your wallet has {has}, and this costs {costs}. Fill it, or pay another way."""
 

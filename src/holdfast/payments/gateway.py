@@ -6,7 +6,7 @@ Only ``payments/gateways/*`` know a vendor. A gateway is never called inside a t
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -40,6 +40,7 @@ class DeclineReason(StrEnum):
     DECLINED_BY_ISSUER = "DECLINED_BY_ISSUER"
     NOT_RECEIVED = "NOT_RECEIVED"
     NOT_REFUNDABLE = "NOT_REFUNDABLE"
+    CURRENCY_NOT_TAKEN = "CURRENCY_NOT_TAKEN"
     OTHER = "OTHER"
 
     @classmethod
@@ -51,15 +52,31 @@ class DeclineReason(StrEnum):
 _DECLINE_REASONS = {
     "insufficient_funds": DeclineReason.INSUFFICIENT_FUNDS,
     "expired_card": DeclineReason.CARD_EXPIRED,
+    "expired_or_canceled_card": DeclineReason.CARD_EXPIRED,
     "authentication_failed": DeclineReason.AUTHENTICATION_FAILED,
     "authentication_expired": DeclineReason.AUTHENTICATION_FAILED,
+    "authentication_required": DeclineReason.AUTHENTICATION_FAILED,
+    "payment_intent_authentication_failure": DeclineReason.AUTHENTICATION_FAILED,
+    "abandoned": DeclineReason.AUTHENTICATION_FAILED,
     "stolen_card": DeclineReason.SUSPECTED_FRAUD,
+    "lost_card": DeclineReason.SUSPECTED_FRAUD,
+    "lost_or_stolen_card": DeclineReason.SUSPECTED_FRAUD,
+    "pickup_card": DeclineReason.SUSPECTED_FRAUD,
+    "fraudulent": DeclineReason.SUSPECTED_FRAUD,
     "suspected_fraud": DeclineReason.SUSPECTED_FRAUD,
     "limit_exceeded": DeclineReason.LIMIT_EXCEEDED,
+    "card_velocity_exceeded": DeclineReason.LIMIT_EXCEEDED,
+    "withdrawal_count_limit_exceeded": DeclineReason.LIMIT_EXCEEDED,
     "do_not_honor": DeclineReason.DECLINED_BY_ISSUER,
+    "card_declined": DeclineReason.DECLINED_BY_ISSUER,
+    "generic_decline": DeclineReason.DECLINED_BY_ISSUER,
+    "call_issuer": DeclineReason.DECLINED_BY_ISSUER,
+    "card_not_supported": DeclineReason.DECLINED_BY_ISSUER,
+    "transaction_not_allowed": DeclineReason.DECLINED_BY_ISSUER,
     "not_received": DeclineReason.NOT_RECEIVED,
     "not_refundable": DeclineReason.NOT_REFUNDABLE,
     "refund_not_possible": DeclineReason.NOT_REFUNDABLE,
+    "currency_not_taken": DeclineReason.CURRENCY_NOT_TAKEN,
 }
 
 
@@ -129,7 +146,17 @@ class DisputeFact(Struct, frozen=True, tag=True):
     reason: str
 
 
-Fact = PaymentFact | RefundFact | DisputeFact
+class PaymentNews(Struct, frozen=True, tag=True):
+    """Something happened to a payment of ours, and what, only asking tells: the message does not prove it, or we have to act first.
+
+    ``reference`` is what the gateway calls it in this message, where it is to be asked for under that.
+    """
+
+    payment: PaymentId
+    reference: str | None = None
+
+
+Fact = PaymentFact | RefundFact | DisputeFact | PaymentNews
 
 
 class WebhookFact(Struct, frozen=True):
@@ -137,6 +164,22 @@ class WebhookFact(Struct, frozen=True):
 
     event_id: str
     facts: tuple[Fact, ...] = ()
+
+
+class Known(Struct, frozen=True):
+    """What our books know of a charge when its gateway is asked about it: not every gateway can be asked by our id alone.
+
+    ``reference`` is what the gateway calls it, None where it never told us. ``refunded`` is what it gave back of it already, in
+    minor units; None while an earlier refund of it is undecided. ``is_given_up``: the payment has failed here, so that what was
+    taken still counts and nothing more is to be taken.
+    """
+
+    reference: str | None = None
+    refunded: int | None = 0
+    is_given_up: bool = False
+
+
+NOTHING_KNOWN = Known()
 
 
 class SettledKind(StrEnum):
@@ -161,19 +204,19 @@ class Gateway(Protocol):
     name: str
     supports: frozenset[Method]
 
-    async def charge(self, payment: PaymentId, amount: Amount, source: str, return_url: str | None) -> Outcome:
+    async def charge(self, payment: PaymentId, amount: Amount, source: str, return_url: str | None, authenticate: bool = False) -> Outcome:
         """Take money. Our id is the idempotency key: repeating it never takes twice.
 
         ``source`` is the token of a means of payment, from the gateway's own page or library. ``return_url`` is where the
-        payer comes back to after 3-D Secure.
+        payer comes back to after 3-D Secure. ``authenticate`` demands 3-D Secure where the gateway would do without.
         """
         ...
 
-    async def refund(self, refund: RefundId, payment: PaymentId, amount: Amount) -> RefundOutcome:
+    async def refund(self, refund: RefundId, payment: PaymentId, amount: Amount, known: Known = NOTHING_KNOWN) -> RefundOutcome:
         """Give money of a payment back. Our id is the idempotency key: repeating it is how one asks what became of it."""
         ...
 
-    async def find(self, payment: PaymentId) -> Outcome | None:
+    async def find(self, payment: PaymentId, known: Known = NOTHING_KNOWN) -> Outcome | None:
         """What became of a charge, by our id; None where the gateway never heard of it."""
         ...
 
@@ -182,11 +225,23 @@ class Gateway(Protocol):
         ...
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes) -> Sequence[WebhookFact]:
-        """Verify a message and read it. Raises ForgedWebhook."""
+        """Verify a message and read it. Header names are lower case; ``:path``, as in HTTP/2, is where it was sent, with its query.
+
+        Raises ForgedWebhook.
+        """
         ...
 
     async def close(self) -> None:
         """Close its connections."""
+        ...
+
+
+@runtime_checkable
+class SignsByCertificate(Protocol):
+    """A gateway that signs its messages with a key whose certificate has to be fetched before one can be read."""
+
+    async def fetch_certificate(self, headers: Mapping[str, str]) -> None:
+        """Have at hand what ``read_webhook`` needs for this message. Raises ForgedWebhook, and GatewayDown where it cannot be had now."""
         ...
 
 

@@ -8,15 +8,29 @@ from datetime import timedelta
 
 import structlog
 
+from holdfast.common.errors import Overloaded
 from holdfast.common.wire import restored, stored
 from holdfast.database import Database, retried
 from holdfast.payments import repository
 from holdfast.payments.disputes.service import Disputes, NotCapturedYet
 from holdfast.payments.errors import GatewayUnknown
-from holdfast.payments.gateway import DisputeFact, Fact, Gateways, PaymentFact, RefundFact, WebhookFact
+from holdfast.payments.gateway import (
+    DisputeFact,
+    Fact,
+    GatewayDown,
+    Gateways,
+    Known,
+    PaymentFact,
+    PaymentNews,
+    RefundFact,
+    SignsByCertificate,
+    Unknown,
+    WebhookFact,
+)
 from holdfast.payments.models import WebhookId
 from holdfast.payments.outcomes import Outcomes
 from holdfast.payments.refunds import Refunds
+from holdfast.payments.states import PAYMENT, PaymentState
 
 LEASE = timedelta(seconds=30)
 AT_ONCE_MAX = 20
@@ -44,7 +58,14 @@ class Inbox:
         """Keep a message and act upon it. Raises GatewayUnknown, ForgedWebhook, Overloaded (the gateway sends it again)."""
         if gateway not in self._gateways:
             raise GatewayUnknown
-        for message in self._gateways[gateway].read_webhook(headers, body):
+        sender = self._gateways[gateway]
+        if isinstance(sender, SignsByCertificate):
+            try:
+                await sender.fetch_certificate(headers)
+            except GatewayDown as error:
+                log.warning("webhook_not_read", gateway=gateway, reason=str(error))
+                raise Overloaded from error
+        for message in sender.read_webhook(headers, body):
             webhook_id = WebhookId.new()
             if await self._keep(webhook_id, gateway, message, body):
                 await self._try(webhook_id, gateway, _written(message.facts))
@@ -75,7 +96,7 @@ class Inbox:
                 await self._apply(gateway, fact)
             async with self._database.transaction() as tx:
                 await repository.webhook_applied(tx, webhook_id)
-        except repository.DATABASE_AWAY as error:
+        except (*repository.DATABASE_AWAY, GatewayDown) as error:
             log.warning("webhook_waits", webhook_id=str(webhook_id), reason=str(error))
         except NotCapturedYet:
             log.info("webhook_waits", webhook_id=str(webhook_id), reason="a dispute about money that has not arrived here")
@@ -91,6 +112,21 @@ class Inbox:
                 await self._refunds.apply(fact.refund, fact.outcome)
             case DisputeFact():
                 await self._disputes.apply(gateway, fact)
+            case PaymentNews():
+                await self._ask(fact)
+
+    async def _ask(self, news: PaymentNews) -> None:
+        """Ask the gateway what became of a payment. Raises GatewayDown where it does not know yet: the message waits."""
+        async with self._database.reading() as tx:
+            payment = await repository.get(tx, news.payment)
+        if payment is None or payment.gateway not in self._gateways or not PAYMENT.allows(payment.status, PaymentState.SUCCESS):
+            return
+        known = Known(news.reference or payment.gateway_reference, is_given_up=payment.status is PaymentState.FAILED)
+        outcome = await self._gateways[payment.gateway].find(payment.id, known)
+        if isinstance(outcome, Unknown):
+            raise GatewayDown(outcome.why)
+        if outcome is not None:
+            await self._outcomes.apply(payment.id, outcome)
 
 
 def _written(facts: Sequence[Fact]) -> str:

@@ -6,7 +6,7 @@ from typing import Self
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, LargeBinary, Text, Uuid, text
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, ForeignKey, Index, Integer, LargeBinary, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -59,7 +59,8 @@ class Destination(StrEnum):
 
 
 WALLET_GATEWAY = "wallet"
-"""What stands for a gateway where the money of a payment comes out of our own books."""
+CASH_GATEWAY = "cash"
+"""What stands for a gateway where there is none: the money comes out of our own books, or from hand to hand."""
 
 
 class PaymentTable(Base):
@@ -68,7 +69,7 @@ class PaymentTable(Base):
     ``ask_after`` is when the worker asks the gateway for its outcome, and, while one asks, until when others leave it alone.
     ``wallet_amount`` is the part that is set aside of the payer's wallet while the gateway is asked for the rest.
     ``refund_amount`` is what was asked back of it in all, ``refunded_amount`` what went back, ``charged_back_amount`` what the payer's bank
-    took from us.
+    took from us. ``authenticate``: 3-D Secure is demanded, also when it is charged again.
     """
 
     __tablename__ = "payments"
@@ -78,6 +79,7 @@ class PaymentTable(Base):
         CheckConstraint("currency ~ '^[A-Z]{3}$' AND captured_currency ~ '^[A-Z]{3}$'", name="currency"),
         CheckConstraint("method IN ('WALLET', 'CARD', 'PAYPAL', 'MOBILE_WALLET', 'CASH')", name="method"),
         CheckConstraint("(method = 'WALLET') = (gateway = 'wallet')", name="wallet"),
+        CheckConstraint("(method = 'CASH') = (gateway = 'cash')", name="cash"),
         CheckConstraint("earner IN ('PAYEE', 'WALLET')", name="earner"),
         CheckConstraint("0 <= wallet_amount AND wallet_amount < total_amount", name="wallet_amount"),
         CheckConstraint("status IN ('INITIATED', 'SUCCESS', 'FAILED', 'REFUNDED')", name="status"),
@@ -134,6 +136,7 @@ class PaymentTable(Base):
     idempotency_key: Mapped[str | None] = mapped_column(Text)
     asks: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     ask_after: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
+    authenticate: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
     version: Mapped[int] = mapped_column(BigInteger, server_default=text("1"))
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=text("business_now()"))
 
@@ -228,6 +231,7 @@ class Payment(Struct, frozen=True):
     version: int
     created_at: datetime
     charged_back_amount: int = 0
+    authenticate: bool = False
 
     @property
     def total(self) -> Amount:

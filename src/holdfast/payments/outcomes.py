@@ -19,7 +19,7 @@ from holdfast.payments import postings, refunds, repository
 from holdfast.payments.disputes.repository import disputes_of
 from holdfast.payments.events import PaymentFailed
 from holdfast.payments.gateway import Captured, Declined, DeclineReason, Outcome, Pending, Unknown
-from holdfast.payments.models import Payment, PaymentId, RefundId
+from holdfast.payments.models import Destination, Method, Payment, PaymentId, RefundId
 from holdfast.payments.payable import HoldLapsedMeanwhile, Locked, Mismatch, Payables, Settled, TooLate
 from holdfast.payments.repository import Capture, NewRefund
 from holdfast.payments.settling import PaymentAnswer, SettlingDesk, arrived, facts, is_all_there, keep_answers, settle
@@ -106,7 +106,14 @@ class Outcomes:
             return settled
         log.warning("payment_not_kept", payment_id=str(settled.id), settlement=settlement.value)
         back = NewRefund(
-            RefundId.new(), settled.id, outcome.amount, Amount(outcome.amount.currency, 0), _REFUNDED_BECAUSE[settlement], SYSTEM.id
+            RefundId.new(),
+            settled.id,
+            outcome.amount,
+            Amount(outcome.amount.currency, 0),
+            _REFUNDED_BECAUSE[settlement],
+            SYSTEM.id,
+            # Nobody runs after a driver for what he was given too late: he owes it, and the passenger has it.
+            Destination.WALLET if settled.method is Method.CASH else Destination.SOURCE,
         )
         await refunds.owe(tx, SYSTEM, [back])
         return await _again(tx, settled)

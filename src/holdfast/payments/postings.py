@@ -32,9 +32,18 @@ def reserve_returned(payment: Payment, at: datetime) -> Transaction:
     return Transaction(payment.id, Purpose.RESERVE_RETURNED, at, entries)
 
 
+def cash_kept(payment: Payment) -> Transaction:
+    """A driver who was paid in cash has his fare already, and owes the rest."""
+    assert payment.captured_at is not None
+    fare = Amount(payment.currency, payment.fare_amount)
+    entries = (Entry(Account.payee(payment.payee_id), -fare), Entry(Account.cash(payment.payee_id), fare))
+    return Transaction(payment.id, Purpose.CASH_KEPT, payment.captured_at, entries)
+
+
 def owed(payment: Payment, refund: Refund) -> Transaction:
-    """Money of a payment that was kept is to go back: whoever earned it gives it up."""
-    earned = Entry(earner_of(payment), Amount(refund.currency, -refund.fare_amount))
+    """Money of a payment that was kept is to go back: whoever earned it gives it up, or owes it where he has it in cash."""
+    earner = Account.cash(payment.payee_id) if payment.method is Method.CASH else earner_of(payment)
+    earned = Entry(earner, Amount(refund.currency, -refund.fare_amount))
     fee = Entry(FEES, Amount(refund.currency, -refund.service_fee))
     return Transaction(refund.id, Purpose.REFUND_OWED, refund.created_at, (earned, fee, Entry(REFUNDS_DUE, refund.total)))
 
@@ -53,4 +62,10 @@ def earner_of(payment: Payment) -> Account:
 
 def source_of(payment: Payment) -> Account:
     """The account that gave the money of a payment."""
-    return Account.wallet(payment.payer_id) if payment.method is Method.WALLET else Account.gateway(payment.gateway)
+    match payment.method:
+        case Method.WALLET:
+            return Account.wallet(payment.payer_id)
+        case Method.CASH:
+            return Account.cash(payment.payee_id)
+        case _:
+            return Account.gateway(payment.gateway)

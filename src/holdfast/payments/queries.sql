@@ -2,9 +2,9 @@
 -- A payment about to be tried. The worker leaves it alone until :answer_within has passed. No row where another attempt for
 -- the same thing is still running.
 INSERT INTO payments (id, payable_kind, payable_id, payer_id, payee_id, fare_amount, service_fee, total_amount, currency, method, gateway,
-                      status, idempotency_key, ask_after, earner, wallet_amount)
+                      status, idempotency_key, ask_after, earner, wallet_amount, authenticate)
 VALUES (:id, :payable_kind, :payable_id, :payer_id, :payee_id, :fare_amount, :service_fee, :total_amount, :currency, :method, :gateway,
-        'INITIATED', :idempotency_key, business_now() + :answer_within::interval, :earner, :wallet_amount)
+        'INITIATED', :idempotency_key, business_now() + :answer_within::interval, :earner, :wallet_amount, :authenticate)
     ON CONFLICT (payable_kind, payable_id) WHERE status = 'INITIATED' DO NOTHING
 RETURNING *;
 
@@ -82,7 +82,8 @@ RETURNING p.*;
 SELECT * FROM refunds WHERE payment_id = ANY(:payment_ids) ORDER BY id;
 
 -- name: takings
--- What a set of things brought in, by currency; what was charged back counts as refunded. Whoever decides on it has locked the payments in a statement before.
+-- What a set of things brought in, by currency, but for what their payee has in cash; what was charged back counts as refunded.
+-- Whoever decides on it has locked the payments in a statement before.
 SELECT p.currency, sum(p.captured_amount)::bigint AS captured, sum(coalesce(r.amount, 0))::bigint AS refunded,
        sum(p.service_fee - coalesce(r.service_fee, 0))::bigint AS fees
   FROM payments p
@@ -91,7 +92,7 @@ SELECT p.currency, sum(p.captured_amount)::bigint AS captured, sum(coalesce(r.am
                              UNION ALL
                              SELECT fare_amount + service_fee, service_fee
                                FROM payment_disputes WHERE payment_id = p.id AND status <> 'WON') AS gone) r ON true
- WHERE p.payable_kind = :kind AND p.payable_id = ANY(:payable_ids) AND p.settlement = 'KEPT'
+ WHERE p.payable_kind = :kind AND p.payable_id = ANY(:payable_ids) AND p.settlement = 'KEPT' AND p.method <> 'CASH'
  GROUP BY p.currency ORDER BY p.currency;
 
 -- name: settle
@@ -131,7 +132,7 @@ RETURNING *;
 UPDATE payments SET asks = asks + 1, ask_after = business_now() + :lease::interval
  WHERE id IN (SELECT id FROM payments WHERE status = 'INITIATED' AND ask_after <= business_now() AND gateway = ANY(:gateways)
                ORDER BY ask_after LIMIT :limit FOR UPDATE SKIP LOCKED)
-RETURNING id, gateway, created_at < business_now() - :grace::interval AS is_overdue;
+RETURNING id, gateway, gateway_reference, created_at < business_now() - :grace::interval AS is_overdue;
 
 -- name: claim_payment
 -- The same for one payment, by whoever repeats its request.
@@ -140,14 +141,18 @@ UPDATE payments SET asks = asks + 1, ask_after = business_now() + :lease::interv
 RETURNING id;
 
 -- name: claim_refunds
--- At most :limit refunds that the gateway is to be asked for, for :lease.
+-- At most :limit refunds that the gateway is to be asked for, for :lease. ``refunded``: what it gave back of the payment before, NULL while that
+-- is not sure, so that of two refunds of one amount the second is never taken for the first.
 UPDATE refunds r SET asks = r.asks + 1, ask_after = business_now() + :lease::interval
   FROM payments p
  WHERE p.id = r.payment_id
    AND r.id IN (SELECT f.id FROM refunds f JOIN payments g ON g.id = f.payment_id
                  WHERE f.status = 'REQUESTED' AND f.ask_after <= business_now() AND g.gateway = ANY(:gateways)
                  ORDER BY f.ask_after LIMIT :limit FOR UPDATE OF f SKIP LOCKED)
-RETURNING r.id, r.payment_id, r.amount, r.currency, p.gateway;
+RETURNING r.id, r.payment_id, r.amount, r.currency, p.gateway, p.gateway_reference,
+          (SELECT CASE WHEN count(*) FILTER (WHERE e.status = 'REQUESTED' AND e.id < r.id) = 0
+                       THEN coalesce(sum(e.amount) FILTER (WHERE e.status = 'SUCCESS'), 0)::bigint END
+             FROM refunds e WHERE e.payment_id = r.payment_id AND e.destination = 'SOURCE') AS refunded;
 
 -- name: get_refund
 -- One refund by id.

@@ -12,7 +12,8 @@ import structlog
 
 from holdfast.database import Database
 from holdfast.payments import repository
-from holdfast.payments.gateway import Declined, Gateways, Outcome, Unknown
+from holdfast.payments.cash import Cash
+from holdfast.payments.gateway import Declined, Gateways, Known, Outcome, Unknown
 from holdfast.payments.inbox import Inbox
 from holdfast.payments.outcomes import Outcomes
 from holdfast.payments.refunds import Refunds
@@ -35,13 +36,22 @@ class Reconciler:
     """Brings what is undecided to an end."""
 
     def __init__(
-        self, database: Database, gateways: Gateways, outcomes: Outcomes, refunds: Refunds, inbox: Inbox, *, grace: timedelta = GRACE
+        self,
+        database: Database,
+        gateways: Gateways,
+        outcomes: Outcomes,
+        refunds: Refunds,
+        inbox: Inbox,
+        cash: Cash,
+        *,
+        grace: timedelta = GRACE,
     ) -> None:
         self._database = database
         self._gateways = gateways
         self._outcomes = outcomes
         self._refunds = refunds
         self._inbox = inbox
+        self._cash = cash
         self._grace = grace
 
     async def run(self) -> None:
@@ -50,6 +60,7 @@ class Reconciler:
             group.create_task(_repeat("payments_unanswered", self.ask_for_unanswered))
             group.create_task(_repeat("refunds_due", self._refunds.do_due))
             group.create_task(_repeat("webhooks_waiting", self._inbox.apply_waiting))
+            group.create_task(_repeat("cash_given_up", self._cash.give_up))
 
     async def ask_for_unanswered(self) -> int:
         """Ask gateways for the outcome of payments that have none; returns how many were asked for."""
@@ -70,7 +81,7 @@ class Reconciler:
             log.exception("outcome_failed", payment_id=str(payment.id))
 
     async def _outcome(self, payment: Unanswered) -> Outcome:
-        found = await self._gateways[payment.gateway].find(payment.id)
+        found = await self._gateways[payment.gateway].find(payment.id, Known(payment.gateway_reference))
         if found is not None:
             return found
         return Declined(NOT_RECEIVED) if payment.is_overdue else Unknown("the gateway has not heard of it yet")

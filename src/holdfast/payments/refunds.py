@@ -17,7 +17,7 @@ from holdfast.database import Database, Tx, retried
 from holdfast.ledger import Transaction
 from holdfast.payments import postings, repository
 from holdfast.payments.events import PaymentRefunded, RefundDeclined, RefundRequested
-from holdfast.payments.gateway import Declined, DeclineReason, Gateways, Pending, Refunded, RefundOutcome, Unknown
+from holdfast.payments.gateway import Declined, DeclineReason, Gateways, Known, Pending, Refunded, RefundOutcome, Unknown
 from holdfast.payments.models import Destination, Method, Payment, PaymentId, Refund, RefundId
 from holdfast.payments.repository import DueRefund, Left, NewRefund
 from holdfast.payments.states import REFUND, PaymentState, RefundReason, RefundState
@@ -30,7 +30,9 @@ log = structlog.get_logger()
 
 
 class RefundRequest(Struct, frozen=True):
-    """What of the money for one thing goes back: so much of its fare, so much of its fee. What came from a wallet goes to it."""
+    """What of the money for one thing goes back: so much of its fare, so much of its fee. What came from a wallet or in cash goes to the
+    payer's wallet.
+    """
 
     payable_kind: str
     payable_id: UUID
@@ -132,7 +134,8 @@ class Refunds:
 
     async def _do(self, due: DueRefund) -> None:
         try:
-            await self.apply(due.id, await self._gateways[due.gateway].refund(due.id, due.payment_id, Amount(due.currency, due.amount)))
+            amount, known = Amount(due.currency, due.amount), Known(due.gateway_reference, due.refunded)
+            await self.apply(due.id, await self._gateways[due.gateway].refund(due.id, due.payment_id, amount, known))
         except repository.DATABASE_AWAY as error:
             log.warning("refund_waits", refund_id=str(due.id), reason=str(error))
         except Exception:
@@ -177,7 +180,7 @@ def _parts(payment: Payment, wanted: RefundRequest, at_gateway: int, actor: Acto
     the rest; ``at_gateway`` is what goes back through the gateway already.
     """
     total, fare, fee = (wanted.fare + wanted.fee).minor, wanted.fare, wanted.fee
-    if payment.method is Method.WALLET or wanted.destination is Destination.WALLET:
+    if payment.method in (Method.WALLET, Method.CASH) or wanted.destination is Destination.WALLET:
         through_gateway = 0
     elif payment.wallet_amount:
         through_gateway = max(0, min(total, payment.charged.minor - at_gateway - payment.charged_back_amount))

@@ -73,17 +73,23 @@ class Unanswered(Struct, frozen=True):
 
     id: PaymentId
     gateway: str
+    gateway_reference: str | None
     is_overdue: bool
 
 
 class DueRefund(Struct, frozen=True):
-    """A refund to be asked for."""
+    """A refund to be asked for.
+
+    ``refunded`` is what its gateway gave back of the payment already; None while an earlier one is undecided.
+    """
 
     id: RefundId
     payment_id: PaymentId
     amount: int
     currency: str
     gateway: str
+    gateway_reference: str | None
+    refunded: int | None
 
 
 class WaitingWebhook(Struct, frozen=True):
@@ -110,6 +116,7 @@ async def insert_payment(
     gateway: str,
     idempotency_key: str,
     answer_within: timedelta,
+    authenticate: bool,
 ) -> Payment | None:
     return await tx.first(
         SQL.insert_payment,
@@ -129,6 +136,7 @@ async def insert_payment(
         answer_within=answer_within,
         earner=earner.value,
         wallet_amount=from_wallet.minor,
+        authenticate=authenticate,
     )
 
 

@@ -13,6 +13,7 @@ import structlog
 from holdfast import audit, events, idempotency, ledger
 from holdfast.audit import Deed
 from holdfast.common.actor import Actor
+from holdfast.common.cards import holds_card_number
 from holdfast.common.errors import Invalid, Overloaded, Refusal
 from holdfast.common.money import Amount
 from holdfast.common.wire import restored
@@ -22,13 +23,15 @@ from holdfast.idempotency.errors import KeyUsedForAnother, StillRunning
 from holdfast.ledger import Account, Overdrawn
 from holdfast.payments import postings, repository
 from holdfast.payments.availability.service import Availability
+from holdfast.payments.cash import Cash
 from holdfast.payments.desk import WalletDesk
-from holdfast.payments.errors import MethodNotTaken, PaymentRunning, PaymentUnknown
+from holdfast.payments.errors import CardNumberSent, MethodNotTaken, PaymentRunning, PaymentUnknown
 from holdfast.payments.events import PaymentInitiated
-from holdfast.payments.gateway import Gateways, Outcome, Unknown
-from holdfast.payments.models import Earner, Method, Payment, PaymentId
+from holdfast.payments.gateway import Gateways, Known, Outcome, Unknown
+from holdfast.payments.models import CASH_GATEWAY, Earner, Method, Payment, PaymentId
 from holdfast.payments.outcomes import Outcomes
 from holdfast.payments.payable import Due, Payables, PayableUnknown
+from holdfast.payments.screening import NO_SCREENING, UNKNOWN_ORIGIN, Attempt, Means, Origin, Screening
 from holdfast.payments.settling import PaymentAnswer
 from holdfast.payments.states import PaymentState
 
@@ -57,8 +60,10 @@ class PaymentService:
         gateways: Gateways,
         outcomes: Outcomes,
         wallets: WalletDesk,
+        cash: Cash,
         availability: Availability,
         return_url: str | None = None,
+        screening: Screening = NO_SCREENING,
     ) -> None:
         """``return_url``: the page to which payers come back from 3-D Secure, if there is one."""
         self._database = database
@@ -66,8 +71,10 @@ class PaymentService:
         self._gateways = gateways
         self._outcomes = outcomes
         self._wallets = wallets
+        self._cash = cash
         self._availability = availability
         self._return_url = return_url
+        self._screening = screening
 
     async def pay(
         self,
@@ -76,38 +83,63 @@ class PaymentService:
         payable: tuple[str, UUID],
         method: Method,
         token: str | None = None,
+        origin: Origin = UNKNOWN_ORIGIN,
         *,
         wallet_first: bool = False,
     ) -> PaymentAnswer:
         """Pay for a thing with a token of a means of payment, or, without one, out of the payer's wallet.
 
         ``wallet_first``: what the wallet has is set aside, and the gateway is asked for the rest; all of it, if it is enough.
-        The answer is SUCCESS, FAILED (try again until the deadline of the hold), or INITIATED while nobody knows yet. Repeating it
-        with the same key asks for the outcome of the first request and never charges twice. Raises MethodNotTaken, MethodUnavailable,
-        Invalid, WalletTooLow, PayableUnknown (also for another's), PaymentRunning, StillRunning, KeyUsedForAnother, and what the
-        thing refuses with.
+        The answer is SUCCESS, FAILED (try again until the deadline of the hold), or INITIATED while nobody knows yet, and with CASH until
+        the driver has it. Repeating it with the same key asks for the outcome of the first request and never charges twice. Raises
+        MethodNotTaken, MethodUnavailable, Invalid, CardNumberSent, CashNotTaken, WalletTooLow, PayableUnknown (also for another's),
+        PaymentRunning, PaymentNotPossible, PaymentInReview, StillRunning, KeyUsedForAnother, and what the thing refuses with.
         """
+        if token is not None and holds_card_number(token):
+            raise CardNumberSent
         if method is Method.WALLET:
-            return await self._wallets.pay(actor, key, payable)
+            return await self._wallets.pay(actor, key, payable, origin)
+        if method is Method.CASH:
+            return await self._pay_in_cash(actor, key, payable, origin)
         if self._gateways.taking(method) is None:
-            raise MethodNotTaken(method=method.value, supported=", ".join([*self._gateways.methods(), Method.WALLET]))
+            raise MethodNotTaken(method=method.value, supported=", ".join([*self._gateways.methods(), Method.WALLET, Method.CASH]))
         if token is None:
             raise Invalid(("token", "Send the token of your card or account that the gateway's page gave you."))
         payment_id = PaymentId.new()
+        await self._screening.look()
+        means = Means(method, token, origin)
         try:
-            begun = await self._begin(actor, key, payment_id, payable, method, wallet_first=wallet_first)
+            begun = await self._begin(actor, key, payment_id, payable, means, wallet_first=wallet_first)
         except _WalletIsEnough:
-            return await self._wallets.pay(actor, key, payable)
+            return await self._wallets.pay(actor, key, payable, origin)
         except Overdrawn as error:
             # Another payment took from the wallet what this one had seen in it.
             raise Overloaded from error
+        if isinstance(begun, Refusal):
+            raise begun
         if isinstance(begun, PaymentAnswer):
             return begun
         if begun.id != payment_id:
             return await self._ask_again(begun, token)
-        outcome = await self._gateways[begun.gateway].charge(begun.id, begun.charged, token, self._return_url)
+        outcome = await self._gateways[begun.gateway].charge(begun.id, begun.charged, token, self._return_url, begun.authenticate)
         await self._availability.heard(begun.gateway, outcome)
         return await self._make_true(begun, outcome)
+
+    async def _pay_in_cash(self, actor: Actor, key: IdempotencyKey, payable: tuple[str, UUID], origin: Origin) -> PaymentAnswer:
+        """Nobody is asked: the payment waits for the driver's word."""
+        await self._screening.look()
+        begun = await self._begin(actor, key, PaymentId.new(), payable, Means(Method.CASH, None, origin))
+        if isinstance(begun, Refusal):
+            raise begun
+        if isinstance(begun, PaymentAnswer):
+            return begun
+        async with self._database.reading() as tx:
+            return await self._outcomes.answer(tx, begun)
+
+    async def _require_cash(self, tx: Tx, due: Due) -> None:
+        if due.earner is Earner.WALLET:
+            raise MethodNotTaken(method=Method.CASH.value, supported=", ".join(self._gateways.methods()))
+        await self._cash.require_taken(tx, due.payee_id, due.total.currency)
 
     @retried
     async def read(self, actor: Actor, payment_id: PaymentId) -> PaymentAnswer:
@@ -129,11 +161,14 @@ class PaymentService:
         key: IdempotencyKey,
         payment_id: PaymentId,
         payable: tuple[str, UUID],
-        method: Method,
+        means: Means,
         *,
-        wallet_first: bool,
-    ) -> Payment | PaymentAnswer:
-        """The payment to be tried, or that of an earlier request with this key; its answer, where it is decided."""
+        wallet_first: bool = False,
+    ) -> Payment | PaymentAnswer | Refusal:
+        """The payment to be tried, or that of an earlier request with this key; its answer, where it is decided.
+
+        What the screening refuses with is returned: it writes down that it did, and that is committed.
+        """
         kind, payable_id = payable
         async with self._database.transaction() as tx:
             request = KeyedRequest(RequestKey(actor.id, key.text), key.fingerprint, payment_id)
@@ -148,7 +183,15 @@ class PaymentService:
                 raise PayableUnknown
             if isinstance(due, Refusal):
                 raise due
-            gateway = await self._availability.choose(tx, method)
+            if means.method is Method.CASH:
+                await self._require_cash(tx, due)
+            attempt = Attempt(payment_id, kind, payable_id, due.payer_id, due.total, means)
+            verdict = (await self._screening.judge(tx, [attempt]))[payment_id]
+            if isinstance(verdict, Refusal):
+                await idempotency.keep(tx, {request.key: None})
+                return verdict
+            # After the screening: what it refuses must not use up the one payment that may try a gateway.
+            gateway = CASH_GATEWAY if means.method is Method.CASH else (await self._availability.choose(tx, means.method)).name
             payment = await repository.insert_payment(
                 tx,
                 payment_id=payment_id,
@@ -160,10 +203,11 @@ class PaymentService:
                 fare=due.fare,
                 fee=due.fee,
                 from_wallet=await self._set_aside(tx, due) if wallet_first else Amount(due.fare.currency, 0),
-                method=method,
-                gateway=gateway.name,
+                method=means.method,
+                gateway=gateway,
                 idempotency_key=key.text,
                 answer_within=ANSWER_WITHIN,
+                authenticate=verdict.authenticate,
             )
             if payment is None:
                 raise await self._running(tx, kind, payable_id)
@@ -214,11 +258,11 @@ class PaymentService:
 
     async def _find_or_charge(self, payment: Payment, token: str) -> Outcome:
         gateway = self._gateways[payment.gateway]
-        found = await gateway.find(payment.id)
+        found = await gateway.find(payment.id, Known(payment.gateway_reference))
         if found is not None:
             return found
         # The first call never reached the gateway. The payer asks for it once more, under the same id.
-        return await gateway.charge(payment.id, payment.charged, token, self._return_url)
+        return await gateway.charge(payment.id, payment.charged, token, self._return_url, payment.authenticate)
 
     async def _make_true(self, payment: Payment, outcome: Outcome) -> PaymentAnswer:
         for wait_s in OVERLOADED_WAITS_S:

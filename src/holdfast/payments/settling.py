@@ -21,7 +21,7 @@ from holdfast.payments import postings, repository
 from holdfast.payments.disputes.models import Dispute
 from holdfast.payments.events import PaymentSucceeded
 from holdfast.payments.gateway import Captured, DeclineReason
-from holdfast.payments.models import Payment, PaymentId, Refund
+from holdfast.payments.models import Method, Payment, PaymentId, Refund
 from holdfast.payments.payable import Arrived, HoldLapsedMeanwhile, Payables, Settled, Standing
 from holdfast.payments.repository import Capture
 from holdfast.payments.states import PAYMENT, PaymentState, Settlement
@@ -115,6 +115,7 @@ async def settle(tx: Tx, before: Sequence[Payment], captures: Sequence[Capture])
         tx,
         [
             *(postings.capture(after) for _, after in pairs),
+            *(postings.cash_kept(after) for _, after in pairs if after.is_kept and after.method is Method.CASH),
             *(postings.reserve_returned(after, after.captured_at) for after in returned if after.captured_at),
         ],
     )

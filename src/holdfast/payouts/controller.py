@@ -9,25 +9,44 @@ from holdfast.common.actor import Actor, Role
 from holdfast.common.guards import provided, refusals, requires, tagged
 from holdfast.common.paging import PageRequest, PageView
 from holdfast.idempotency import IdempotencyKey
+from holdfast.payouts.accounts.controller import AccountController
+from holdfast.payouts.accounts.service import AccountService
+from holdfast.payouts.batches.controller import BatchController
+from holdfast.payouts.batches.service import BatchService
 from holdfast.payouts.dto import PayoutRequest, PayoutView, RejectRequest
 from holdfast.payouts.errors import (
     NothingToPayOut,
     OwnPayout,
+    PayeeOwes,
     PayoutApprovedAlready,
     PayoutAskedAlready,
+    PayoutCancelledAlready,
+    PayoutInBatch,
     PayoutPaidAlready,
     PayoutPending,
     PayoutRejectedAlready,
+    PayoutReturnedAlready,
     PayoutUnknown,
     SessionNotClosed,
     SessionNotReady,
 )
 from holdfast.payouts.models import Payout, PayoutId
 from holdfast.payouts.service import PayoutService
+from holdfast.payouts.statements.controller import AdminStatementController, StatementController
+from holdfast.payouts.statements.service import StatementService
 from holdfast.payouts.states import PayoutState
 from holdfast.sessions.errors import SessionUnknown
 
-_DECISIONS = (PayoutUnknown, OwnPayout, PayoutPending, PayoutApprovedAlready, PayoutPaidAlready, PayoutRejectedAlready)
+_MOVED = (
+    PayoutPending,
+    PayoutApprovedAlready,
+    PayoutInBatch,
+    PayoutPaidAlready,
+    PayoutReturnedAlready,
+    PayoutRejectedAlready,
+    PayoutCancelledAlready,
+)
+_DECISIONS = (PayoutUnknown, OwnPayout, *_MOVED)
 
 
 class PayoutController(Controller):
@@ -37,7 +56,7 @@ class PayoutController(Controller):
     @post(
         "/",
         guards=[requires(Role.DRIVER)],
-        responses=refusals(SessionUnknown, SessionNotReady, NothingToPayOut, PayoutAskedAlready),
+        responses=refusals(SessionUnknown, SessionNotReady, NothingToPayOut, PayeeOwes, PayoutAskedAlready),
     )
     async def ask(
         self,
@@ -48,6 +67,13 @@ class PayoutController(Controller):
     ) -> Response[PayoutView]:
         """Ask to be paid for a session of yours that is full or closed."""
         return _shown(await service.ask(actor, key, data.session_id))
+
+    @post("/{payout_id:str}/cancel", status_code=HTTP_200_OK, guards=[requires(Role.DRIVER)], responses=refusals(PayoutUnknown, *_MOVED))
+    async def cancel_payout(
+        self, payout_id: str, service: NamedDependency[PayoutService], actor: NamedDependency[Actor], key: NamedDependency[IdempotencyKey]
+    ) -> Response[PayoutView]:
+        """Take back a payout of yours that nobody has decided on. You can ask again."""
+        return _shown(await service.cancel(actor, key, PayoutId.parse(payout_id)))
 
     @get("/my", guards=[requires(Role.DRIVER)])
     async def list_my_payouts(
@@ -76,14 +102,14 @@ class PayoutController(Controller):
     async def approve(
         self, payout_id: str, service: NamedDependency[PayoutService], actor: NamedDependency[Actor], key: NamedDependency[IdempotencyKey]
     ) -> Response[PayoutView]:
-        """Approve a payout, once its session is closed. Never your own."""
+        """Approve a payout, once its session is closed. Never your own. What the driver owes is set off against it."""
         return _shown(await service.approve(actor, key, PayoutId.parse(payout_id)))
 
     @post("/{payout_id:str}/pay", status_code=HTTP_200_OK, guards=[requires(Role.ADMIN)], responses=refusals(*_DECISIONS))
     async def pay(
         self, payout_id: str, service: NamedDependency[PayoutService], actor: NamedDependency[Actor], key: NamedDependency[IdempotencyKey]
     ) -> Response[PayoutView]:
-        """Say that the money of an approved payout has left."""
+        """Say that the money of an approved payout has left by hand. One that is in a batch is answered by the bank."""
         return _shown(await service.pay(actor, key, PayoutId.parse(payout_id)))
 
     @post("/{payout_id:str}/reject", status_code=HTTP_200_OK, guards=[requires(Role.ADMIN)], responses=refusals(*_DECISIONS))
@@ -103,5 +129,14 @@ def _shown(payout: Payout) -> Response[PayoutView]:
     return tagged(PayoutView.of(payout), payout.version)
 
 
-def router(service: PayoutService) -> Router:
-    return Router(path="/", route_handlers=[PayoutController], dependencies={"service": provided(service)})
+def router(service: PayoutService, accounts: AccountService, batches: BatchService, statements: StatementService) -> Router:
+    return Router(
+        path="/",
+        route_handlers=[AccountController, StatementController, AdminStatementController, BatchController, PayoutController],
+        dependencies={
+            "service": provided(service),
+            "accounts": provided(accounts),
+            "batches": provided(batches),
+            "statements": provided(statements),
+        },
+    )

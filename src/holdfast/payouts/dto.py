@@ -24,9 +24,10 @@ class RejectRequest(Struct, frozen=True, forbid_unknown_fields=True, rename="cam
 
 
 class PayoutView(Struct, frozen=True, rename="camel"):
-    """A payout, as its driver and admins see it: ``netAmount`` is ``grossAmount`` less ``serviceFees``.
+    """A payout, as its driver and admins see it: ``netAmount`` is ``grossAmount`` less ``serviceFees``, and ``dueAmount``
+    what the driver gets of it: less ``setOffAmount``, what the driver owed.
 
-    The amounts are made out anew when it is approved, and final from then on.
+    The amounts are made out anew when it is approved, and final from then on. ``returnReason`` is what the bank said.
     """
 
     id: str
@@ -35,6 +36,8 @@ class PayoutView(Struct, frozen=True, rename="camel"):
     gross_amount: JsonAmount
     service_fees: JsonAmount
     net_amount: JsonAmount
+    set_off_amount: JsonAmount
+    due_amount: JsonAmount
     currency: str
     status: PayoutState
     approved_by_admin: str | None
@@ -42,6 +45,10 @@ class PayoutView(Struct, frozen=True, rename="camel"):
     paid_at: datetime | None
     rejected_at: datetime | None
     reject_reason: str | None
+    batch_id: str | None
+    returned_at: datetime | None
+    return_reason: str | None
+    cancelled_at: datetime | None
     created_at: datetime
 
     @classmethod
@@ -53,6 +60,8 @@ class PayoutView(Struct, frozen=True, rename="camel"):
             gross_amount=JsonAmount(Amount(payout.currency, payout.gross_amount)),
             service_fees=JsonAmount(Amount(payout.currency, payout.service_fees)),
             net_amount=JsonAmount(payout.net),
+            set_off_amount=JsonAmount(Amount(payout.currency, payout.set_off_amount)),
+            due_amount=JsonAmount(payout.due),
             currency=payout.currency,
             status=payout.status,
             approved_by_admin=str(payout.approved_by_admin) if payout.approved_by_admin else None,
@@ -60,5 +69,9 @@ class PayoutView(Struct, frozen=True, rename="camel"):
             paid_at=payout.paid_at,
             rejected_at=payout.rejected_at,
             reject_reason=payout.reject_reason,
+            batch_id=str(payout.batch_id) if payout.batch_id else None,
+            returned_at=payout.returned_at,
+            return_reason=payout.return_reason,
+            cancelled_at=payout.cancelled_at,
             created_at=payout.created_at,
         )

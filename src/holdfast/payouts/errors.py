@@ -37,6 +37,13 @@ class NothingToPayOut(Refusal):
     status = 409
 
 
+class PayeeOwes(Refusal):
+    """You owe {due}: more went back than your sessions have earned since. Ask again once later sessions have made up for it."""
+
+    code = "payee_owes"
+    status = 409
+
+
 class OwnPayout(Refusal):
     """Nobody decides on a payout of their own. Another admin must."""
 
@@ -52,7 +59,7 @@ class PayoutPending(Refusal):
 
 
 class PayoutApprovedAlready(Refusal):
-    """This payout was approved already. It can only be paid now."""
+    """This payout was approved already. It can only be paid now, or put in a batch."""
 
     code = "payout_approved"
     status = 409
@@ -69,4 +76,25 @@ class PayoutRejectedAlready(Refusal):
     """This payout was rejected. The driver can ask for a new one."""
 
     code = "payout_rejected"
+    status = 409
+
+
+class PayoutInBatch(Refusal):
+    """This payout is in a batch for the bank. Only the bank's answer, or cancelling the batch, changes it."""
+
+    code = "payout_in_batch"
+    status = 409
+
+
+class PayoutReturnedAlready(Refusal):
+    """The bank sent this payout back, and its money is owed to the driver again. The driver can ask for a new one."""
+
+    code = "payout_returned"
+    status = 409
+
+
+class PayoutCancelledAlready(Refusal):
+    """The driver cancelled this payout, and can ask for a new one."""
+
+    code = "payout_cancelled"
     status = 409

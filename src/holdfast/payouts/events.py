@@ -10,7 +10,7 @@ from holdfast.sessions.models import SessionId
 
 
 class PayoutEvent(Event, frozen=True, kw_only=True):
-    """``amount`` is what the driver gets: the net amount."""
+    """``amount`` is what the driver gets: the net amount less what was set off."""
 
     subject: ClassVar[str] = "payout_id"
     payout_id: PayoutId
@@ -27,9 +27,25 @@ class PayoutApproved(PayoutEvent, frozen=True, kw_only=True):
     """An admin approved it: the amount is final."""
 
 
+class PayoutPutInBatch(PayoutEvent, frozen=True, kw_only=True):
+    """It goes to the bank with others."""
+
+
+class PayoutTakenOutOfBatch(PayoutEvent, frozen=True, kw_only=True):
+    """Its batch did not go to the bank: it is as approved as before."""
+
+
 class PayoutPaid(PayoutEvent, frozen=True, kw_only=True):
-    """The money has left."""
+    """The money has left; or there was none to leave, where the driver owed all of it."""
+
+
+class PayoutReturned(PayoutEvent, frozen=True, kw_only=True):
+    """The bank sent the money back: the driver is owed it again."""
 
 
 class PayoutRejected(PayoutEvent, frozen=True, kw_only=True):
     """An admin said no; the reason stands in the payout."""
+
+
+class PayoutCancelled(PayoutEvent, frozen=True, kw_only=True):
+    """The driver wants it no longer."""

@@ -1,6 +1,7 @@
 """Asking for payouts, and deciding on them.
 
-Whoever changes a payout locks its session first, so that what is read after that stays true.
+Whoever approves a payout locks its session, the session's payments, the payout and its driver, in that order, so that the amount
+that is made out stays true. Whoever only moves it on locks the payout.
 """
 
 from collections.abc import Sequence
@@ -8,24 +9,24 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from holdfast import audit, events, idempotency, ledger
+from holdfast import audit, idempotency
 from holdfast.audit import Deed
 from holdfast.common.actor import Actor, UserId
+from holdfast.common.money import Amount
 from holdfast.common.paging import Page, PageRequest, encode_cursor
 from holdfast.database import Database, Tx, retried
 from holdfast.idempotency import IdempotencyKey
-from holdfast.ledger import PAYOUTS_DUE, Account, Entry, Purpose, Transaction
 from holdfast.payments import Takings
-from holdfast.payouts import repository
+from holdfast.payouts import moves, repository
 from holdfast.payouts.errors import (
     NothingToPayOut,
-    OwnPayout,
+    PayeeOwes,
     PayoutAskedAlready,
     PayoutUnknown,
     SessionNotClosed,
     SessionNotReady,
 )
-from holdfast.payouts.events import PayoutApproved, PayoutEvent, PayoutPaid, PayoutRejected, PayoutRequested
+from holdfast.payouts.events import PayoutCancelled, PayoutRejected, PayoutRequested
 from holdfast.payouts.models import Payout, PayoutId
 from holdfast.payouts.states import PAYOUT, PayoutState
 from holdfast.sessions.errors import SessionUnknown
@@ -65,7 +66,7 @@ class PayoutService:
     async def ask(self, actor: Actor, key: IdempotencyKey, session_id: SessionId) -> Payout:
         """A driver asks to be paid for a session that is full or closed.
 
-        Raises SessionUnknown (also for another's session), SessionNotReady, NothingToPayOut, PayoutAskedAlready.
+        Raises SessionUnknown (also for another's session), SessionNotReady, NothingToPayOut, PayeeOwes, PayoutAskedAlready.
         """
         async with self._database.transaction() as tx, idempotency.once(tx, actor, key, Payout) as once:
             if once.replay:
@@ -76,50 +77,73 @@ class PayoutService:
             if session.status not in READY:
                 raise SessionNotReady
             takings = _worth_paying(await self._sessions.takings_of(tx, session_id, locked=False))
+            standing = await repository.standing(tx, actor.id, takings.currency)
+            if standing.balance < 0:
+                raise PayeeOwes(due=Amount(takings.currency, -standing.balance))
             asked = await repository.insert(tx, PayoutId.new(), session.driver_id, session_id, takings, actor.id)
             if asked is None:
                 raise PayoutAskedAlready
-            await _tell(tx, actor, "payout.requested", PayoutRequested, None, asked)
+            await moves.tell(tx, actor, "payout.requested", PayoutRequested, [asked], {})
             return once.keep(asked)
+
+    @retried
+    async def cancel(self, actor: Actor, key: IdempotencyKey, payout_id: PayoutId) -> Payout:
+        """A driver wants a payout no longer that nobody has decided on.
+
+        Raises PayoutUnknown (also for another's payout), and the refusals of the machine.
+        """
+        async with self._database.transaction() as tx, idempotency.once(tx, actor, key, Payout) as once:
+            if once.replay:
+                return once.replay
+            before = await self._locked(tx, payout_id)
+            if before.driver_id != actor.id:
+                raise PayoutUnknown
+            PAYOUT.move(before.status, to=PayoutState.CANCELLED)
+            cancelled = await repository.cancel(tx, payout_id)
+            await moves.tell(tx, actor, "payout.cancelled", PayoutCancelled, [cancelled], {payout_id: before})
+            return once.keep(cancelled)
 
     @retried
     async def approve(self, actor: Actor, key: IdempotencyKey, payout_id: PayoutId) -> Payout:
         """An admin approves what a driver asked for: the amounts are made out anew and final, and owed from then on.
 
-        Raises PayoutUnknown, OwnPayout, SessionNotClosed, NothingToPayOut, and the refusals of the machine.
+        What the driver owes is set off against it. Raises PayoutUnknown, OwnPayout, SessionNotClosed, NothingToPayOut, and the
+        refusals of the machine.
         """
         async with self._database.transaction() as tx, idempotency.once(tx, actor, key, Payout) as once:
             if once.replay:
                 return once.replay
-            before, session = await self._lock(tx, actor, payout_id)
+            found = await repository.get(tx, payout_id)
+            if found is None:
+                raise PayoutUnknown
+            session = await self._sessions.session_of(tx, found.session_id, locked=True)
+            assert session is not None
+            taken = await self._sessions.takings_of(tx, found.session_id, locked=True)
+            before = await self._locked(tx, payout_id)
+            moves.forbid_own(actor, before)
             PAYOUT.move(before.status, to=PayoutState.APPROVED)
             if session.status is not SessionState.CLOSED:
                 raise SessionNotClosed
-            takings = _worth_paying(await self._sessions.takings_of(tx, before.session_id, locked=True))
-            approved = await repository.approve(tx, payout_id, actor.id, takings)
-            assert approved.approved_at is not None
-            entries = (Entry(Account.payee(approved.driver_id), -approved.net), Entry(PAYOUTS_DUE, approved.net))
-            await ledger.post(tx, [Transaction(approved.id, Purpose.PAYOUT_APPROVED, approved.approved_at, entries)])
-            await _tell(tx, actor, "payout.approved", PayoutApproved, before, approved)
-            return once.keep(approved)
+            takings = _worth_paying(taken)
+            await repository.lock_payee(tx, before.driver_id)
+            standing = await repository.standing(tx, before.driver_id, takings.currency)
+            return once.keep(await moves.approve(tx, actor, before, takings, standing.debt))
 
     @retried
     async def pay(self, actor: Actor, key: IdempotencyKey, payout_id: PayoutId) -> Payout:
-        """An admin says that the money of an approved payout has left.
+        """An admin says that the money of an approved payout has left by hand, and not with a batch.
 
         Raises PayoutUnknown, OwnPayout, and the refusals of the machine.
         """
         async with self._database.transaction() as tx, idempotency.once(tx, actor, key, Payout) as once:
             if once.replay:
                 return once.replay
-            before, _ = await self._lock(tx, actor, payout_id)
-            PAYOUT.move(before.status, to=PayoutState.PAID)
-            paid = await repository.pay(tx, payout_id, actor.id)
-            assert paid.paid_at is not None
-            entries = (Entry(PAYOUTS_DUE, -paid.net), Entry(Account.bank(), paid.net))
-            await ledger.post(tx, [Transaction(paid.id, Purpose.PAYOUT_PAID, paid.paid_at, entries)])
-            await _tell(tx, actor, "payout.paid", PayoutPaid, before, paid)
-            return once.keep(paid)
+            before = await self._locked(tx, payout_id)
+            moves.forbid_own(actor, before)
+            if before.status is PayoutState.IN_BATCH:
+                # Only the bank knows what became of it.
+                raise PAYOUT.refusals[before.status]
+            return once.keep((await moves.pay(tx, actor, [before]))[0])
 
     @retried
     async def reject(self, actor: Actor, key: IdempotencyKey, payout_id: PayoutId, reason: str) -> Payout:
@@ -130,10 +154,11 @@ class PayoutService:
         async with self._database.transaction() as tx, idempotency.once(tx, actor, key, Payout) as once:
             if once.replay:
                 return once.replay
-            before, _ = await self._lock(tx, actor, payout_id)
+            before = await self._locked(tx, payout_id)
+            moves.forbid_own(actor, before)
             PAYOUT.move(before.status, to=PayoutState.REJECTED)
             rejected = await repository.reject(tx, payout_id, actor.id, reason)
-            await _tell(tx, actor, "payout.rejected", PayoutRejected, before, rejected)
+            await moves.tell(tx, actor, "payout.rejected", PayoutRejected, [rejected], {payout_id: before})
             return once.keep(rejected)
 
     async def list_own(self, actor: Actor, page: PageRequest) -> Page[Payout]:
@@ -150,23 +175,11 @@ class PayoutService:
             await audit.record(tx, [Deed(actor, "payout.viewed", payout.id) for payout in found.rows])
         return found
 
-    async def _lock(self, tx: Tx, actor: Actor, payout_id: PayoutId) -> tuple[Payout, PaidSession]:
-        """The payout as it stands under the lock of its session."""
-        found = await repository.get(tx, payout_id)
+    async def _locked(self, tx: Tx, payout_id: PayoutId) -> Payout:
+        found = (await repository.lock(tx, [payout_id])).get(payout_id)
         if found is None:
             raise PayoutUnknown
-        session = await self._sessions.session_of(tx, found.session_id, locked=True)
-        assert session is not None
-        payout = await repository.get(tx, payout_id)
-        assert payout is not None
-        forbid_own(actor, payout)
-        return payout, session
-
-
-def forbid_own(actor: Actor, payout: Payout) -> None:
-    """Four eyes: neither who asked nor who gets the money decides. Raises OwnPayout."""
-    if actor.id in (payout.requested_by, payout.driver_id):
-        raise OwnPayout
+        return found
 
 
 def _worth_paying(takings: Sequence[Takings]) -> Takings:
@@ -175,26 +188,6 @@ def _worth_paying(takings: Sequence[Takings]) -> Takings:
     if not worth:
         raise NothingToPayOut
     return worth[0]
-
-
-async def _tell(tx: Tx, actor: Actor, action: str, event: type[PayoutEvent], before: Payout | None, after: Payout) -> None:
-    await audit.record(tx, [Deed(actor, action, after.id, before=_facts(before) if before else None, after=_facts(after))])
-    await events.publish(
-        tx,
-        [event(version=after.version, payout_id=after.id, driver_id=after.driver_id, session_id=after.session_id, amount=after.net)],
-    )
-
-
-def _facts(payout: Payout) -> dict[str, object]:
-    """What the audit log keeps: never the words of a rejection."""
-    return {
-        "session_id": str(payout.session_id),
-        "status": payout.status.value,
-        "gross": payout.gross_amount,
-        "fees": payout.service_fees,
-        "net": payout.net_amount,
-        "currency": payout.currency,
-    }
 
 
 def _cursor(payout: Payout) -> str:

@@ -24,8 +24,11 @@ WITH moved AS (
       FROM refunds r JOIN payments p ON p.id = r.payment_id
      WHERE r.created_at >= :starts_at AND r.created_at < :ends_at AND p.settlement = 'KEPT'
     UNION ALL
-    SELECT paid_at, NULL, NULL, session_id, currency, 0, 0, 0, 0, net_amount
+    SELECT paid_at, NULL, NULL, session_id, currency, 0, 0, 0, 0, net_amount - set_off_amount
       FROM driver_payouts WHERE paid_at >= :starts_at AND paid_at < :ends_at
+    UNION ALL
+    SELECT returned_at, NULL, NULL, session_id, currency, 0, 0, 0, 0, set_off_amount - net_amount
+      FROM driver_payouts WHERE returned_at >= :starts_at AND returned_at < :ends_at AND paid_at IS NOT NULL
 ), keyed AS (
     SELECT CASE :grouping::text WHEN 'day' THEN (m.at AT TIME ZONE :zone)::date::text
                                 WHEN 'route' THEN s.route_id::text
@@ -59,7 +62,11 @@ WITH booked AS (
               FROM refunds r JOIN payments p ON p.id = r.payment_id
              WHERE r.created_at >= :starts_at AND r.created_at < :ends_at AND p.settlement = 'KEPT'
             UNION ALL
-            SELECT currency, 0, 0, 0, net_amount FROM driver_payouts WHERE paid_at >= :starts_at AND paid_at < :ends_at) AS m
+            SELECT currency, 0, 0, 0, net_amount - set_off_amount
+              FROM driver_payouts WHERE paid_at >= :starts_at AND paid_at < :ends_at
+            UNION ALL
+            SELECT currency, 0, 0, 0, set_off_amount - net_amount
+              FROM driver_payouts WHERE returned_at >= :starts_at AND returned_at < :ends_at AND paid_at IS NOT NULL) AS m
      GROUP BY currency
 ), entered AS (
     SELECT e.currency,

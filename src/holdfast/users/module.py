@@ -8,6 +8,7 @@ from holdfast.database import Database
 from holdfast.users.controller import router
 from holdfast.users.people import People
 from holdfast.users.service import UserService
+from holdfast.vault import PersonalVault
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class UsersModule:
     router: Router
 
 
-def build(database: Database, *, default_region: str) -> UsersModule:
+def build(database: Database, vault: PersonalVault, *, default_region: str) -> UsersModule:
     people = People()
-    service = UserService(database, people, default_region=default_region)
+    service = UserService(database, people, vault, default_region=default_region)
     return UsersModule(people, service, router(service))

@@ -3,7 +3,7 @@
 from msgspec import UNSET, UnsetType
 
 from holdfast import audit, events, idempotency
-from holdfast.audit import Deed
+from holdfast.audit import Deed, Personal
 from holdfast.common.actor import Actor, Role, UserId
 from holdfast.common.errors import Outdated
 from holdfast.common.language import Language
@@ -16,13 +16,15 @@ from holdfast.users.events import UserChanged
 from holdfast.users.models import User
 from holdfast.users.people import People
 from holdfast.users.phones import e164
+from holdfast.vault import PersonalVault
 
 
 class UserService:
-    def __init__(self, database: Database, people: People, *, default_region: str) -> None:
+    def __init__(self, database: Database, people: People, vault: PersonalVault, *, default_region: str) -> None:
         """``default_region``: ISO 3166, of phones written without a country code."""
         self._database = database
         self._people = people
+        self._vault = vault
         self._default_region = default_region
 
     async def me(self, actor: Actor) -> User:
@@ -40,10 +42,13 @@ class UserService:
         name: str | UnsetType | None = UNSET,
         language: Language | UnsetType | None = UNSET,
     ) -> User:
-        """Change the caller's profile; what is UNSET stays. Raises Outdated where ``version`` is no longer the present one."""
+        """Change the caller's profile; what is UNSET stays. Audited. Raises Outdated where ``version`` is no longer the present one."""
         async with self._database.transaction() as tx, idempotency.once(tx, actor, key, User) as once:
             if once.replay:
                 return once.replay
+            if name is not UNSET:
+                # Before the person's row: whoever applies to drive takes the two in this order.
+                await self._vault.ensure_key(tx, actor.id)
             before = await self._locked(tx, actor.id, version)
             after = await repository.save_profile(
                 tx,
@@ -51,6 +56,7 @@ class UserService:
                 before.name if name is UNSET else name,
                 before.language if language is UNSET else language,
             )
+            await audit.record(tx, [_profile_changed(actor, before, after)], self._vault)
             await events.publish(tx, [UserChanged(user_id=after.id, version=after.version, role=after.role, is_active=after.is_active)])
             return once.keep(after)
 
@@ -95,3 +101,8 @@ class UserService:
         if found.version != version:
             raise Outdated
         return found
+
+
+def _profile_changed(actor: Actor, before: User, after: User) -> Deed:
+    names = None if before.name == after.name else Personal(after.id, {"name": before.name}, {"name": after.name})
+    return Deed(actor, "user.profile_changed", after.id, {"language": before.language}, {"language": after.language}, names)

@@ -9,6 +9,10 @@ from holdfast.vault import repository
 from holdfast.vault.keyring import Unreadable, Vault, key_id, open_with, seal_with, sealed_by
 
 
+class Forgotten(Unreadable):
+    """The key of this person was destroyed: what was sealed under it is erased."""
+
+
 class PersonalVault:
     """Seals texts under the keys of persons. Those keys are kept in the database, sealed by the vault."""
 
@@ -20,11 +24,15 @@ class PersonalVault:
         key = await self._key(tx, person_id) or await self._made_key(tx, person_id)
         return seal_with(AESGCM(key), key_id(key), text.encode(), _context(person_id))
 
+    async def ensure_key(self, tx: Tx, person_id: UUID) -> None:
+        """Make the key now where there is none, for a transaction that locks other rows of this person before it seals."""
+        await self._key(tx, person_id) or await self._made_key(tx, person_id)
+
     async def open_for(self, tx: Tx, person_id: UUID, sealed: bytes) -> str:
-        """Raises Unreadable where the person was forgotten."""
+        """Raises Forgotten where the key was destroyed, Unreadable otherwise."""
         key = await self._key(tx, person_id)
         if key is None or key_id(key) != sealed_by(sealed):
-            raise Unreadable("the key of this person was destroyed")
+            raise Forgotten("the key of this person was destroyed")
         return open_with(AESGCM(key), sealed, _context(person_id)).decode()
 
     async def forget(self, tx: Tx, person_id: UUID) -> None:
@@ -43,7 +51,7 @@ class PersonalVault:
         # Another transaction made it first, and has committed by now.
         made = await self._key(tx, person_id)
         if made is None:
-            raise Unreadable("the key of this person was destroyed just now")
+            raise Forgotten("the key of this person was destroyed just now")
         return made
 
 

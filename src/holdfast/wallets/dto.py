@@ -8,14 +8,14 @@ from msgspec import Meta, Struct
 from holdfast.common.money import Amount, JsonAmount
 from holdfast.ledger import PostedEntry, Purpose
 from holdfast.payments.models import PaymentId, RefundId
-from holdfast.wallets.models import TopUp
+from holdfast.wallets.models import TOP_UP_MAX, TopUp
 from holdfast.wallets.payable import FILLED, UNPAID
 
 
 class TopUpRequest(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     """How much is to be in the wallet more, in major units."""
 
-    amount: Annotated[float, Meta(gt=0, examples=[200.0])]
+    amount: Annotated[float, Meta(gt=0, le=TOP_UP_MAX / 100, examples=[200.0])]
 
 
 class WalletView(Struct, frozen=True, rename="camel"):

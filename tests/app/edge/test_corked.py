@@ -1,6 +1,7 @@
 """Answers leave in one piece, in order and whole, whatever their length and whoever hangs up."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -63,7 +64,7 @@ async def test_a_long_answer_is_not_kept_back_and_whoever_hangs_up_harms_nobody(
                 await writer.wait_closed()
             else:
                 writer.transport.abort()
-    assert caplog.records == []
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 class Recorder:

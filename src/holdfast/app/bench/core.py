@@ -31,8 +31,10 @@ from holdfast.config import Settings
 from holdfast.database import Database, Tx
 from holdfast.idempotency import IdempotencyKey
 from holdfast.inventory import POOL_WAIT_MS, Inventory, Pool, PoolId, Shortage
+from holdfast.payments.cash import Cash
 from holdfast.payments.gateway import Captured
 from holdfast.payments.models import PaymentId
+from holdfast.payments.module import OWES_MAX
 from holdfast.payments.outcomes import Outcomes
 from holdfast.payments.payable import Payables
 from holdfast.resources.kind import Booked, Description, Kinds, PricedLine, Resolved, Wanted
@@ -129,20 +131,21 @@ class Core:
         sessions = sessions_module.build(self._sales, inventory, hold_lifetime=settings.hold_lifetime, service_fee=fee)
         kinds = Kinds(sessions.kind, RoomKind(settings.hold_lifetime))
         limits = HoldLimits(settings.live_holds_max, settings.unpaid_holds_max)
+        payables = Payables()
+        self.outcomes = Outcomes(self._sales, payables)
         bookings = bookings_module.build(
             self._sales,
             self._desk_database,
             inventory,
             kinds,
             Marks(self._redis),
+            Cash(self._sales, payables, self.outcomes, owes_max=OWES_MAX),
             limits=limits,
         )
         inventory.owner = bookings.hold_owner
-        payables = Payables()
         payables.add(PAYABLE_KIND, bookings.payable)
         payables.add(TOP_UP_KIND, TopUpPayable())
         self.bookings = bookings.service
-        self.outcomes = Outcomes(self._sales, payables)
         self.settlers = 2 * SIZE_MAX
 
     async def close(self) -> None:

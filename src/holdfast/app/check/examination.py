@@ -14,11 +14,15 @@ from holdfast.app.check.forbidden import try_forbidden
 from holdfast.app.check.invariants import APPEND_ONLY, LIMITS, SETTLED_GRACE, Invariant, invariants, known_states
 from holdfast.app.check.settled import Statement, ask_gateways
 from holdfast.app.faults import Fault
+from holdfast.audit.chain import HeadGone
+from holdfast.audit.verification import end_of_chain, verify
+from holdfast.database import Database
 from holdfast.ledger.models import GUARDED
 from holdfast.payments.gateway import Gateway
 
 ROWS_MAX = 10
 SETTLED_SINCE = timedelta(days=7)
+CHAIN_ROWS = 10_000
 HEARTBEAT_MAX = timedelta(seconds=30)
 _SHOWN_SETTINGS = ("server_version", "fsync", "full_page_writes", "synchronous_commit", "data_checksums", "wal_level")
 # For this session alone: joins over whole tables should not go through files.
@@ -99,6 +103,8 @@ async def examine(
         }
         findings = [await _ask(connection, invariant, parameters) for invariant in invariants()]
         await connection.rollback()
+    sealed = next(place for place, finding in enumerate(findings) if finding.name == "i14_sealed")
+    findings.insert(sealed + 1, await _chain(url))
     return Examination(now, settings, [tried, *findings], _notes(settled, worker_runs=worker_runs))
 
 
@@ -107,6 +113,22 @@ async def _forbidden(connection: psycopg.AsyncConnection[Any]) -> Finding:
     allowed = await try_forbidden(connection, APPEND_ONLY)
     meaning = "Changing and removing what is append-only is refused, tried with every table and column."
     return Finding("rule 12", "rule12_refusals", meaning, len(allowed), allowed[:ROWS_MAX], _ms(began))
+
+
+async def _chain(url: str) -> Finding:
+    """The end of the audit chain. What is sealed never changes, so it needs no snapshot."""
+    began = time.perf_counter()
+    database = Database(url, connections=1, name="holdfast check", patient=True)
+    try:
+        head = await end_of_chain(database)
+        verdict = await verify(database, max(head.number - CHAIN_ROWS, 0))
+        broken, count = [str(each) for each in verdict.broken], verdict.count
+    except HeadGone as gone:
+        broken, count = [str(gone)], 1
+    finally:
+        await database.close()
+    meaning = f"The last {CHAIN_ROWS:,} rows of the audit log are as they were sealed (`holdfast audit verify` asks for all)."
+    return Finding("I14", "i14_chain", meaning, count, [{"broken": each} for each in broken[:ROWS_MAX]], _ms(began))
 
 
 async def _business_now(connection: psycopg.AsyncConnection[Any]) -> datetime:
@@ -147,7 +169,7 @@ async def _ask(connection: psycopg.AsyncConnection[Any], invariant: Invariant, p
 
 
 def _notes(settled: Statement, *, worker_runs: bool) -> list[str]:
-    notes = [] if worker_runs else ["No worker runs: what it has to do in time (I7, I9, I10, I11, I12) was not judged."]
+    notes = [] if worker_runs else ["No worker runs: what it has to do in time (I7, I9, I10, I11, I12, I14) was not judged."]
     if not settled.asked:
         notes.append("No gateway was asked what it took: I6 was judged by our own books alone.")
     return notes + [f"The gateway {name} did not answer." for name in settled.silent]

@@ -17,13 +17,28 @@ from holdfast.sessions.states import SESSION, SessionState
 S = TypeVar("S", bound=StrEnum)
 
 HOLD_GRACE = timedelta(seconds=10)
+SEALED_WITHIN = timedelta(seconds=10)
 LAG_MAX = timedelta(minutes=1)
 SETTLED_WITHIN = timedelta(minutes=1)
 DECIDED_WITHIN = timedelta(minutes=10)
 OVERDUE_MAX = timedelta(minutes=2)
 SETTLED_GRACE = timedelta(minutes=1)
+SEEN_WITHIN = timedelta(seconds=10)
 
-APPEND_ONLY = ("events", "audit_logs", "ledger_transactions", "ledger_entries", "settlement_lines")
+APPEND_ONLY = (
+    "events",
+    "audit_logs",
+    "audit_seals",
+    "ledger_transactions",
+    "ledger_entries",
+    "ledger_pending_transactions",
+    "ledger_pending_entries",
+    "ledger_pending_ends",
+    "ledger_closings",
+    "ledger_days",
+    "ledger_day_balances",
+    "settlement_lines",
+)
 
 BOOKING_EVENTS = {
     "BookingHeld": BookingState.PENDING,
@@ -42,11 +57,13 @@ SESSION_EVENTS = {
 # What the statements compare with, by the names that they use.
 LIMITS = {
     "hold_grace": HOLD_GRACE,
+    "sealed_within": SEALED_WITHIN,
     "lag_max": LAG_MAX,
     "settled_within": SETTLED_WITHIN,
     "decided_within": DECIDED_WITHIN,
     "overdue_max": OVERDUE_MAX,
     "settled_grace": SETTLED_GRACE,
+    "seen_within": SEEN_WITHIN,
 }
 
 

@@ -91,6 +91,83 @@ SELECT a.id AS account_id, a.kind, a.owner, a.currency, g.balance, coalesce(e.ba
   LEFT JOIN (SELECT account_id, sum(amount) AS balance FROM ledger_entries GROUP BY account_id) AS e ON e.account_id = g.account_id
  WHERE a.id IS NULL OR g.balance IS DISTINCT FROM coalesce(e.balance, 0);
 
+-- name: i3_exchanges
+-- A ledger transaction in two currencies exchanges one for the other through EXCHANGE accounts, and says the rate; all others are in one.
+SELECT t.id AS transaction_id, t.purpose, count(*) AS currencies, min(t.currencies) AS said, sum(t.exchanged) AS exchanged, sum(e.exchanged) AS entries
+  FROM ledger_transactions t
+  LEFT JOIN (SELECT e.transaction_id, e.purpose, e.currency, sum(e.amount) AS exchanged
+               FROM ledger_entries e JOIN ledger_accounts a ON a.id = e.account_id AND a.kind = 'EXCHANGE'
+              GROUP BY e.transaction_id, e.purpose, e.currency) AS e
+    ON e.transaction_id = t.id AND e.purpose = t.purpose AND e.currency = t.currency
+ GROUP BY t.id, t.purpose
+HAVING min(t.currencies) <> count(*) OR max(t.currencies) <> count(*) OR bool_or(t.exchanged <> coalesce(e.exchanged, 0))
+    OR (count(*) > 1 AND sum(sign(t.exchanged)) <> 0);
+
+-- name: i3_pending
+-- A pending transaction sums to zero and takes what it takes until it ends, once: posted, which is in the ledger, or voided. What is
+-- pending in an account that may not go below zero is what its balance says.
+SELECT coalesce(p.id, e.transaction_id) AS transaction_id, coalesce(p.purpose, e.purpose) AS purpose, p.received, e.received AS received_entries,
+       d.outcome, e.ended, t.received AS posted
+  FROM ledger_pending_transactions p
+  FULL JOIN (SELECT transaction_id, purpose, sum(amount) FILTER (WHERE amount > 0 AND sign = 1) AS received,
+                    -sum(amount) FILTER (WHERE amount < 0 AND sign = 1) AS given,
+                    count(*) FILTER (WHERE sign = 1) AS opened, count(*) FILTER (WHERE sign = -1) AS ended, sum(sign * abs(amount)) AS still
+               FROM ledger_pending_entries GROUP BY transaction_id, purpose) AS e ON e.transaction_id = p.id AND e.purpose = p.purpose
+  LEFT JOIN ledger_pending_ends d ON d.id = p.id AND d.purpose = p.purpose
+  LEFT JOIN ledger_transactions t ON t.id = p.id AND t.purpose = p.purpose AND t.currency = p.currency
+ WHERE p.id IS NULL OR e.transaction_id IS NULL OR p.received <> e.received OR p.given <> e.given
+    OR e.ended <> CASE WHEN d.id IS NULL THEN 0 ELSE e.opened END OR (d.id IS NOT NULL AND e.still <> 0)
+    OR (d.outcome = 'POSTED' AND t.received IS DISTINCT FROM p.received)
+UNION ALL
+SELECT g.account_id, NULL, g.pending, e.pending, NULL, NULL, NULL
+  FROM ledger_guarded_balances g
+  LEFT JOIN (SELECT account_id, -sum(sign * least(amount, 0)) AS pending FROM ledger_pending_entries GROUP BY account_id) AS e
+    ON e.account_id = g.account_id
+ WHERE g.pending <> coalesce(e.pending, 0);
+
+-- name: i3_rolled_up
+-- A balance that was rolled up is the sum of the entries up to the place in the log that it was rolled up to.
+SELECT coalesce(b.account_id, e.account_id) AS account_id, b.balance, e.balance AS entries, b.pending, e.pending AS pending_entries
+  FROM ledger_balances b
+  FULL JOIN (SELECT account_id, sum(amount) AS balance, sum(pending) AS pending
+               FROM (SELECT account_id, amount, 0 AS pending, epoch, xid FROM ledger_entries
+                     UNION ALL SELECT account_id, 0, -sign * least(amount, 0), epoch, xid FROM ledger_pending_entries) AS log
+              WHERE (epoch, xid) <= ((SELECT epoch FROM ledger_roll_up), (SELECT xid FROM ledger_roll_up))
+              GROUP BY account_id) AS e ON e.account_id = b.account_id
+ WHERE coalesce(b.balance, 0) <> coalesce(e.balance, 0) OR coalesce(b.pending, 0) <> coalesce(e.pending, 0);
+
+-- name: i3_days
+-- Closed days follow each other without a gap, and in each are the very entries that were sealed: none changed, removed or added.
+SELECT d.day, d.entries, e.entries AS found, d.given, e.given AS found_given, d.seal = e.seal AS is_sealed
+  FROM (SELECT *, lag(seal) OVER (ORDER BY day) AS seal_before, lag(ends_at) OVER (ORDER BY day) AS end_before FROM ledger_days) AS d
+  CROSS JOIN LATERAL (
+        SELECT count(*) AS entries, coalesce((SELECT jsonb_object_agg(currency, given) FROM (
+                     SELECT currency, -sum(amount) AS given FROM ledger_entries
+                      WHERE posted_at >= d.starts_at AND posted_at < d.ends_at AND amount < 0 GROUP BY currency) AS sums), '{}') AS given,
+               sha256(d.previous_seal
+                      || convert_to(concat_ws('|', d.day, (extract(epoch FROM d.starts_at) * 1000000)::bigint,
+                                              (extract(epoch FROM d.ends_at) * 1000000)::bigint), 'UTF8')
+                      || coalesce(string_agg(sha256(convert_to(concat_ws('|', id, transaction_id, purpose, account_id, amount, currency,
+                                                                         (extract(epoch FROM posted_at) * 1000000)::bigint), 'UTF8')),
+                                             '' ORDER BY epoch, xid, id), '')) AS seal
+          FROM ledger_entries WHERE posted_at >= d.starts_at AND posted_at < d.ends_at) AS e
+ WHERE d.entries <> e.entries OR d.given <> e.given OR d.seal <> e.seal OR d.previous_seal <> coalesce(d.seal_before, '')
+    OR d.end_before <> d.starts_at OR NOT EXISTS (SELECT FROM ledger_closings c WHERE c.ends_at >= d.ends_at)
+UNION ALL
+SELECT NULL, NULL, count(*), NULL, NULL, NULL FROM ledger_entries
+ WHERE posted_at < (SELECT min(starts_at) FROM ledger_days) HAVING count(*) > 0;
+
+-- name: i3_day_balances
+-- What an account is said to have had at the end of a closed day is the sum of its entries until then.
+SELECT coalesce(b.account_id, e.account_id) AS account_id, coalesce(b.day, e.day) AS day, b.balance, e.balance AS entries
+  FROM ledger_day_balances b
+  FULL JOIN (SELECT m.account_id, d.day, sum(m.amount) OVER (PARTITION BY m.account_id ORDER BY d.day) AS balance
+               FROM ledger_days d
+               CROSS JOIN LATERAL (SELECT account_id, sum(amount) AS amount FROM ledger_entries
+                                    WHERE posted_at >= d.starts_at AND posted_at < d.ends_at GROUP BY account_id) AS m) AS e
+    ON e.account_id = b.account_id AND e.day = b.day
+ WHERE b.balance IS DISTINCT FROM e.balance;
+
 -- name: i3_posted
 -- Every capture, refund and payout is in the ledger with its amount, and nothing else is.
 SELECT coalesce(t.id, d.id) AS id, coalesce(t.purpose, d.purpose) AS purpose, coalesce(t.currency, d.currency) AS currency,
@@ -113,14 +190,18 @@ SELECT coalesce(t.id, d.id) AS id, coalesce(t.purpose, d.purpose) AS purpose, co
              UNION ALL
              SELECT id, 'GATEWAY_PAYOUT', currency, abs(net) FROM settlement_lines WHERE kind = 'PAYOUT' AND net <> 0
              UNION ALL
+             SELECT id, 'CASH_KEPT', currency, fare_amount FROM payments WHERE settlement = 'KEPT' AND method = 'CASH' AND fare_amount > 0
+             UNION ALL
              SELECT id, 'RESERVED', currency, wallet_amount FROM payments WHERE wallet_amount > 0
              UNION ALL
              SELECT id, 'RESERVE_RETURNED', currency, wallet_amount FROM payments
               WHERE wallet_amount > 0 AND (status = 'FAILED' OR settlement <> 'KEPT')
              UNION ALL
-             SELECT id, 'PAYOUT_APPROVED', currency, net_amount FROM driver_payouts WHERE status IN ('APPROVED', 'PAID') AND net_amount > 0
-             UNION ALL
-             SELECT id, 'PAYOUT_PAID', currency, net_amount FROM driver_payouts WHERE status = 'PAID' AND net_amount > 0) AS d
+             SELECT o.id, m.purpose, o.currency, o.net_amount - o.set_off_amount
+               FROM driver_payouts o
+               CROSS JOIN LATERAL (VALUES ('PAYOUT_APPROVED', o.approved_at), ('PAYOUT_PAID', o.paid_at),
+                                          ('PAYOUT_RETURNED', o.returned_at)) AS m (purpose, at)
+              WHERE m.at IS NOT NULL AND o.net_amount > o.set_off_amount) AS d
     ON d.id = t.id AND d.purpose = t.purpose AND d.currency = t.currency
  WHERE d.amount IS DISTINCT FROM t.received;
 
@@ -135,7 +216,12 @@ SELECT coalesce(a.kind, x.kind) AS account, coalesce(a.owner, x.owner) AS owner,
   FULL JOIN (SELECT kind, owner, currency, sum(amount) AS balance
                FROM (SELECT 'GATEWAY' AS kind, gateway AS owner, captured_currency AS currency,
                             -sum(captured_amount - CASE WHEN settlement = 'KEPT' THEN wallet_amount ELSE 0 END) AS amount
-                       FROM payments WHERE settlement IS NOT NULL AND method <> 'WALLET' GROUP BY gateway, captured_currency
+                       FROM payments WHERE settlement IS NOT NULL AND method NOT IN ('WALLET', 'CASH') GROUP BY gateway, captured_currency
+                     UNION ALL
+                     -- A driver who was paid in cash has his fare, and owes the rest.
+                     SELECT 'CASH', payee_id::text, captured_currency,
+                            -sum(captured_amount - CASE WHEN settlement = 'KEPT' THEN fare_amount ELSE 0 END)
+                       FROM payments WHERE settlement IS NOT NULL AND method = 'CASH' GROUP BY payee_id, captured_currency
                      UNION ALL
                      SELECT 'WALLET', payer_id::text, currency, -sum(wallet_amount)
                        FROM payments WHERE wallet_amount > 0 AND (status = 'INITIATED' OR settlement = 'KEPT') GROUP BY payer_id, currency
@@ -147,7 +233,7 @@ SELECT coalesce(a.kind, x.kind) AS account, coalesce(a.owner, x.owner) AS owner,
                        FROM payments WHERE settlement IS NOT NULL AND method = 'WALLET' GROUP BY payer_id, captured_currency
                      UNION ALL
                      SELECT earner, payee_id::text, currency, sum(fare_amount)
-                       FROM payments WHERE settlement = 'KEPT' GROUP BY earner, payee_id, currency
+                       FROM payments WHERE settlement = 'KEPT' AND method <> 'CASH' GROUP BY earner, payee_id, currency
                      UNION ALL
                      SELECT 'FEES', '', currency, sum(service_fee) FROM payments WHERE settlement = 'KEPT' GROUP BY currency
                      UNION ALL
@@ -157,7 +243,7 @@ SELECT coalesce(a.kind, x.kind) AS account, coalesce(a.owner, x.owner) AS owner,
                      SELECT side.kind, side.owner, r.currency, sum(side.amount)
                        FROM refunds r JOIN payments p ON p.id = r.payment_id
                        CROSS JOIN LATERAL (VALUES
-                            (p.earner, p.payee_id::text, CASE WHEN p.settlement = 'KEPT' THEN -r.fare_amount ELSE 0 END),
+                            (CASE p.method WHEN 'CASH' THEN 'CASH' ELSE p.earner END, p.payee_id::text, CASE WHEN p.settlement = 'KEPT' THEN -r.fare_amount ELSE 0 END),
                             ('FEES', '', CASE WHEN p.settlement = 'KEPT' THEN -r.service_fee ELSE 0 END),
                             ('REFUNDS_DUE', '', CASE WHEN p.settlement = 'KEPT' THEN r.amount ELSE 0 END),
                             ('REFUNDS_DUE', '', CASE WHEN r.status = 'SUCCESS' THEN -r.amount ELSE 0 END),
@@ -196,9 +282,11 @@ SELECT coalesce(a.kind, x.kind) AS account, coalesce(a.owner, x.owner) AS owner,
                      SELECT side.kind, side.owner, o.currency, sum(side.amount)
                        FROM driver_payouts o
                        CROSS JOIN LATERAL (VALUES
-                            ('PAYEE', o.driver_id::text, CASE WHEN o.approved_at IS NOT NULL THEN -o.net_amount ELSE 0 END),
-                            ('PAYOUTS_DUE', '', CASE WHEN o.status = 'APPROVED' THEN o.net_amount ELSE 0 END),
-                            ('BANK', '', CASE WHEN o.status = 'PAID' THEN o.net_amount ELSE 0 END)) AS side (kind, owner, amount)
+                            ('PAYEE', o.driver_id::text, CASE WHEN o.status IN ('APPROVED', 'IN_BATCH', 'PAID')
+                                                              THEN o.set_off_amount - o.net_amount ELSE 0 END),
+                            ('PAYOUTS_DUE', '', CASE WHEN o.status IN ('APPROVED', 'IN_BATCH') THEN o.net_amount - o.set_off_amount ELSE 0 END),
+                            ('BANK', '', CASE WHEN o.status = 'PAID' THEN o.net_amount - o.set_off_amount ELSE 0 END))
+                            AS side (kind, owner, amount)
                       GROUP BY side.kind, side.owner, o.currency) AS posted
               GROUP BY kind, owner, currency) AS x
     ON x.kind = a.kind AND x.owner = a.owner AND x.currency = a.currency
@@ -231,38 +319,50 @@ SELECT p.id AS payment_id, p.charged_back_amount, d.amount
  WHERE p.id IS NULL OR p.charged_back_amount <> coalesce(d.amount, 0);
 
 -- name: i4_payees
--- Nobody was paid more than he earned less what was refunded, but for what was charged back; and no account of ours is overdrawn.
+-- No account of ours is overdrawn. A payee may owe: more can go back after a payout than was earned since.
 SELECT a.kind AS account, a.owner, a.currency, sum(e.balance) AS balance
   FROM (SELECT account_id, sum(amount) AS balance FROM ledger_entries GROUP BY account_id) AS e
   JOIN ledger_accounts a ON a.id = e.account_id
+ WHERE a.kind <> 'PAYEE'
  GROUP BY a.kind, a.owner, a.currency
 HAVING CASE WHEN a.kind = 'GATEWAY' THEN sum(e.balance) > (SELECT coalesce(sum(abs(l.fee) + CASE WHEN l.kind = 'PAYOUT' THEN abs(l.net) ELSE 0 END), 0)
                                                               FROM settlement_lines l WHERE l.gateway = a.owner AND l.currency = a.currency)
                                                          + (SELECT coalesce(sum(d.fare_amount + d.service_fee), 0)
                                                               FROM payment_disputes d WHERE d.gateway = a.owner AND d.currency = a.currency)
+            WHEN a.kind = 'CASH' THEN sum(e.balance) > 0
             WHEN a.kind IN ('BANK', 'GATEWAY_COSTS') THEN false
             WHEN a.kind = 'FEES' THEN sum(e.balance) < -(SELECT coalesce(sum(service_fee), 0) FROM payment_disputes WHERE status <> 'WON')
-            WHEN a.kind = 'PAYEE' THEN sum(e.balance) < -(SELECT coalesce(sum(d.fare_amount), 0)
-                                                           FROM payment_disputes d JOIN payments p ON p.id = d.payment_id
-                                                          WHERE d.status <> 'WON' AND p.payee_id::text = a.owner AND d.currency = a.currency)
             ELSE sum(e.balance) < 0 END;
 
+-- name: i4_paid_out
+-- Nobody is paid out more than was earned less what was refunded: no approval leaves a payee's accounts below zero, except for what
+-- went back within the :seen_within before it, whose commit it may not have seen.
+SELECT w.owner AS payee_id, w.currency, w.transaction_id AS payout_id, w.amount, w.balance, w.just_taken
+  FROM (SELECT a.owner, e.currency, e.transaction_id, e.purpose, e.amount,
+               sum(e.amount) OVER (PARTITION BY a.owner, e.currency ORDER BY e.posted_at) AS balance,
+               coalesce(sum(e.amount) FILTER (WHERE e.amount < 0 AND e.purpose <> 'PAYOUT_APPROVED')
+                        OVER (PARTITION BY a.owner, e.currency ORDER BY e.posted_at
+                              RANGE BETWEEN :seen_within::interval PRECEDING AND CURRENT ROW), 0) AS just_taken
+          FROM ledger_entries e JOIN ledger_accounts a ON a.id = e.account_id AND a.kind IN ('PAYEE', 'CASH')) AS w
+ WHERE w.purpose = 'PAYOUT_APPROVED' AND w.balance - w.just_taken < 0;
+
 -- name: i4_payouts
--- A payout is what its session took, less what was refunded, less the fees; and its driver's to have.
+-- A payout is what its session had taken when it was approved, less what was refunded, less the fees; and its driver's to have.
 SELECT o.id AS payout_id, o.session_id, o.driver_id, s.driver_id AS driver_of_session, o.gross_amount, t.gross, o.service_fees, t.fees
   FROM driver_payouts o
   LEFT JOIN driver_sessions s ON s.id = o.session_id
-  LEFT JOIN LATERAL (SELECT sum(p.captured_amount - p.refund_amount) AS gross, sum(p.service_fee - coalesce(r.fees, 0)) AS fees,
-                            sum(p.charged_back_amount) AS charged_back
+  LEFT JOIN LATERAL (SELECT sum(p.captured_amount - coalesce(r.amount, 0) - coalesce(d.amount, 0)) AS gross,
+                            sum(p.service_fee - coalesce(r.fees, 0) - coalesce(d.fees, 0)) AS fees
                        FROM bookings b
-                       JOIN payments p ON p.payable_kind = 'booking' AND p.payable_id = b.id AND p.settlement = 'KEPT'
-                       LEFT JOIN LATERAL (SELECT sum(service_fee) AS fees FROM refunds WHERE payment_id = p.id) AS r ON true
+                       JOIN payments p ON p.payable_kind = 'booking' AND p.payable_id = b.id AND p.settlement = 'KEPT' AND p.method <> 'CASH'
+                       LEFT JOIN LATERAL (SELECT sum(amount) AS amount, sum(service_fee) AS fees
+                                            FROM refunds WHERE payment_id = p.id AND created_at <= o.approved_at) AS r ON true
+                       LEFT JOIN LATERAL (SELECT sum(fare_amount + service_fee) AS amount, sum(service_fee) AS fees
+                                            FROM payment_disputes WHERE payment_id = p.id AND opened_at <= o.approved_at
+                                             AND (status <> 'WON' OR decided_at > o.approved_at)) AS d ON true
                       WHERE b.kind = 'session' AND b.owner_id = o.session_id AND p.currency = o.currency) AS t ON true
- WHERE o.status IN ('APPROVED', 'PAID')
-   -- A dispute may come before the payout is approved or after it: only then the driver owes it.
-   AND (s.driver_id IS DISTINCT FROM o.driver_id
-        OR o.gross_amount NOT BETWEEN coalesce(t.gross - t.charged_back, 0) AND coalesce(t.gross, 0)
-        OR (o.service_fees <> coalesce(t.fees, 0) AND coalesce(t.charged_back, 0) = 0)
+ WHERE o.approved_at IS NOT NULL
+   AND (s.driver_id IS DISTINCT FROM o.driver_id OR o.gross_amount <> coalesce(t.gross, 0) OR o.service_fees <> coalesce(t.fees, 0)
         OR o.net_amount <> o.gross_amount - o.service_fees);
 
 -- name: i5_keys
@@ -335,7 +435,9 @@ SELECT b.id AS booking_id, b.end_reason, p.id AS payment_id, p.captured_amount, 
                                     SELECT FROM audit_logs a WHERE a.entity_id = b.id AND a.action = 'booking.cancelled'
                                        AND NOT (a.after->>'refund_requested')::boolean)
                                     THEN p.captured_amount - b.service_fee - b.fare
-                               ELSE p.captured_amount - b.service_fee END;
+                               ELSE p.captured_amount - b.service_fee END
+   -- Of two things at one instant either may have been the first.
+   AND NOT (closing.closed_at = b.ended_at AND p.refund_amount = p.captured_amount - b.service_fee);
 
 -- name: i6_settled
 -- The gateways took and gave back what the books say, and nothing else; what is younger than :settled_grace may still be on its way.
@@ -497,8 +599,41 @@ SELECT id AS hold_id, expires_at, business_now() - expires_at AS late
 SELECT id AS payout_id, session_id, status, driver_id, requested_by, approved_by_admin, paid_by_admin
   FROM driver_payouts
  WHERE approved_by_admin IN (requested_by, driver_id) OR paid_by_admin IN (requested_by, driver_id)
-    OR (status IN ('APPROVED', 'PAID')) <> (approved_by_admin IS NOT NULL) OR (status = 'PAID') <> (paid_at IS NOT NULL)
-    OR session_id IN (SELECT session_id FROM driver_payouts WHERE status <> 'REJECTED' GROUP BY session_id HAVING count(*) > 1);
+    OR (status IN ('APPROVED', 'IN_BATCH', 'PAID', 'RETURNED')) <> (approved_by_admin IS NOT NULL)
+    OR (status = 'PAID' AND paid_at IS NULL)
+    OR session_id IN (SELECT session_id FROM driver_payouts WHERE status NOT IN ('REJECTED', 'CANCELLED', 'RETURNED')
+                       GROUP BY session_id HAVING count(*) > 1);
+
+-- name: i13_batches
+-- A batch is approved by somebody who neither made it nor asked for or gets anything in it; it holds what its payouts say, of each of
+-- them all that is due, and adds up to what its files say; and no payout is in two that may be at the bank.
+SELECT b.id AS batch_id, b.status, b.made_by_admin, b.approved_by_admin, b.payouts, i.payouts AS items, b.total_amount, i.total, i.faults
+  FROM payout_batches b
+  LEFT JOIN LATERAL (SELECT count(*) AS payouts, sum(i.amount) AS total,
+                            count(*) FILTER (WHERE b.approved_by_admin IN (o.requested_by, o.driver_id) OR o.id IS NULL
+                                             OR i.amount <> o.net_amount - o.set_off_amount OR o.currency <> b.currency
+                                             OR a.payee_id IS DISTINCT FROM o.driver_id
+                                             OR (o.batch_id IS NOT DISTINCT FROM b.id) <> (b.status <> 'CANCELLED')) AS faults
+                       FROM payout_batch_items i
+                       LEFT JOIN driver_payouts o ON o.id = i.payout_id
+                       LEFT JOIN payout_accounts a ON a.id = i.account_id
+                      WHERE i.batch_id = b.id) AS i ON true
+ WHERE b.approved_by_admin = b.made_by_admin OR i.payouts <> b.payouts OR i.total IS DISTINCT FROM b.total_amount OR i.faults > 0
+UNION ALL
+SELECT o.batch_id, o.status, NULL, NULL, NULL, NULL, NULL, NULL, 1
+  FROM driver_payouts o LEFT JOIN payout_batches b ON b.id = o.batch_id
+ WHERE (o.batch_id IS NOT NULL AND NOT EXISTS (SELECT FROM payout_batch_items i WHERE i.batch_id = o.batch_id AND i.payout_id = o.id))
+    OR (o.batch_id IS NOT NULL AND o.status IN ('PAID', 'RETURNED') AND b.status IS DISTINCT FROM 'APPROVED');
+
+-- name: i14_sealed
+-- Every row of the audit log is sealed within :sealed_within, once no transaction before it is still running.
+SELECT a.id AS audit_id, a.epoch, a.xid::text AS xid, a.position, a.created_at, h.number AS sealed_up_to
+  FROM (VALUES (1)) AS one
+  LEFT JOIN audit_chain_head h ON true
+  JOIN audit_logs a ON (a.epoch, a.xid, a.position) > (coalesce(h.epoch, 0), coalesce(h.xid, '0'), coalesce(h.position, 0))
+ -- What was sealed since the snapshot was taken cannot be seen in it, so that time does not count.
+ WHERE :worker_runs AND a.created_at < business_now() - (statement_timestamp() - now()) - :sealed_within::interval
+   AND (a.epoch < log_epoch() OR a.xid < pg_snapshot_xmin(pg_current_snapshot()));
 
 -- name: i15_numbers
 -- A waiting room gives each number once, and each one after those that had their turn belongs to somebody who waits.

@@ -5,11 +5,13 @@ import sys
 
 import typer
 
+from holdfast.app.cli.audit import audit
 from holdfast.app.cli.bench import bench
 from holdfast.app.cli.check import check
 from holdfast.app.cli.create_admin import create_admin
 from holdfast.app.cli.demo import demo
 from holdfast.app.cli.docs import docs
+from holdfast.app.cli.faults import faults
 from holdfast.app.cli.import_gtfs import import_gtfs
 from holdfast.app.cli.lint import lint
 from holdfast.app.cli.migrate import migrate
@@ -40,6 +42,7 @@ commands.command("import-gtfs")(import_gtfs)
 commands.command()(simulate)
 commands.command()(check)
 commands.command()(reconcile)
+commands.add_typer(audit, name="audit")
 commands.command(rich_help_panel="For deployments")(serve)
 commands.command(rich_help_panel="For deployments")(worker)
 commands.command(rich_help_panel="For deployments")(migrate)
@@ -48,6 +51,7 @@ commands.command(rich_help_panel="For developers")(sandbox)
 commands.command("test", rich_help_panel="For developers", context_settings=_PASS_ON)(run_tests)
 commands.command(rich_help_panel="For developers")(lint)
 commands.command(rich_help_panel="For developers")(bench)
+commands.command(rich_help_panel="For developers")(faults)
 commands.command(rich_help_panel="For developers")(docs)
 
 

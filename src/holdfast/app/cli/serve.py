@@ -33,6 +33,8 @@ def serve(
     logs.configure(settings)
     check_database(settings.database_url)
     program, registry = build_program(settings), new_registry()
+    for measure in program.measures:
+        registry.register(measure)
     internal = InternalApp(
         settings.database_url,
         registry,

@@ -59,6 +59,7 @@ _BY_NAME: Final[Mapping[str, object]] = {
     "number": 1000,
     "netAmount": 420.00,
     "nextCursor": "wHRUqrVhWyIyIl0",
+    "owner": "sandbox",
     "paidOut": 420.00,
     "payments": 15,
     "perSecond": 20.0,
@@ -143,7 +144,7 @@ _BY_FORMAT: Final[Mapping[str, object]] = {
     "duration": "PT5M",
 }
 _BY_TYPE: Final[Mapping[str, object]] = {"string": "text", "integer": 1, "number": 15.00, "boolean": True, "null": None}
-_INSTANT: Final = re.compile(r"(^since|^until|[a-z](At|Since|Until))$")
+_INSTANT: Final = re.compile(r"(^at$|^since|^until|[a-z](At|Since|Until))$")
 _NUMBERS: Final = ("max", "min", "available", "live", "seats", "after", "left", "count", "tries", "routes")
 _DEPTH_MAX: Final = 8
 

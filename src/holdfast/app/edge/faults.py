@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import msgspec
 from msgspec import Struct
 
+from holdfast.common.cards import holds_card_number
 from holdfast.common.language import Language
 from holdfast.common.wire import decode_hook
 from holdfast.i18n import filled, translated
@@ -208,5 +209,5 @@ def _texts(value: object, path: str) -> Iterator[tuple[str, str]]:
 
 
 def _join(path: str, name: str) -> str:
-    shown = UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", name)[:100]
+    shown = "\N{REPLACEMENT CHARACTER}" if holds_card_number(name) else UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", name)[:100]
     return f"{path}.{shown}" if path else shown

@@ -168,6 +168,10 @@ class _Writer:
             found.append(
                 _header("Idempotency-Key", _KEY_TEXT, _KEY_SCHEMA, "6f1c0d3a-8f0b-4f4e-9a53-1f0e6a1b7c55", is_required="key" in asked)
             )
+        if "device" in asked:
+            found.append(
+                _header("X-Device-Id", "An id that your app keeps for this device.", {"type": "string"}, "5f0c7a61", is_required=False)
+            )
         if "version" in asked:
             found.append(_header("If-Match", "The ETag of the version that you change.", _ETAG_SCHEMA, '"3"', is_required=True))
         if "language" in asked:

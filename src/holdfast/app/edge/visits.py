@@ -13,6 +13,7 @@ from litestar import Request
 from holdfast.app.edge.asgi import Receive, Scope
 from holdfast.app.edge.refusals import BadRequest, IfMatchMalformed, TooLarge
 from holdfast.common.actor import Actor
+from holdfast.common.cards import holds_card_number
 from holdfast.common.errors import NotSignedIn, Outdated
 from holdfast.common.guards import CALLER, Verify
 from holdfast.common.language import Language
@@ -59,7 +60,8 @@ class Visit:
         self._actor: Actor | None = None
         self._refusal: NotSignedIn | None = None
         given = self.headers.get(b"x-request-id")
-        self.request_id: bytes = given if given and _SANE_REQUEST_ID.fullmatch(given) else b"req_" + urandom(13).hex().encode()
+        is_sane = given is not None and _SANE_REQUEST_ID.fullmatch(given) is not None and not holds_card_number(given.decode())
+        self.request_id: bytes = given if given is not None and is_sane else b"req_" + urandom(13).hex().encode()
 
     @classmethod
     def of(cls, request: Request[Any, Any, Any]) -> "Visit":
@@ -123,6 +125,12 @@ class Visit:
     def address(self) -> str:
         """The IP address of the client: the peer's, or what the proxies that we trust say that it is."""
         return address_of(self.scope, self._trusted_proxies)
+
+    @property
+    def device(self) -> str | None:
+        """What an app says that its device is. Anybody can write anything there, so it only ever counts against somebody."""
+        given = self.headers.get(b"x-device-id")
+        return given.decode("latin-1") if given else None
 
     @property
     def version(self) -> int | None:

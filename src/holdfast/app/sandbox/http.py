@@ -57,6 +57,7 @@ class ChargeRequest(Struct, frozen=True, forbid_unknown_fields=True, rename="cam
     currency: Currency
     source: Text
     return_url: Annotated[str, Meta(max_length=2000, pattern="^https?://")] | None = None
+    authenticate: bool = False
 
 
 class RefundRequest(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
@@ -97,7 +98,9 @@ class Sandbox:
     async def charge(self, wanted: ChargeRequest) -> Charge:
         script = script_of(wanted.source)
         if script.is_done:
-            charge = await self._charges.ask(NewCharge(wanted.id, wanted.amount, wanted.currency, wanted.source, wanted.return_url))
+            charge = await self._charges.ask(
+                NewCharge(wanted.id, wanted.amount, wanted.currency, wanted.source, wanted.return_url, wanted.authenticate)
+            )
             script = script_of(charge.token)
             self.something_due.set()
         await self._reply(script.reply, wanted.id)
@@ -304,7 +307,7 @@ def create_sandbox(
 
 
 def _shown(charge: Charge, request: Request[Any, Any, Any]) -> dict[str, object]:
-    asks = charge.status is ChargeStatus.PENDING and script_of(charge.token).asks_payer
+    asks = charge.status is ChargeStatus.PENDING and charge.asks_payer
     return {**shown_charge(charge), "nextAction": f"{str(request.base_url).rstrip('/')}/3ds/{charge.reference}" if asks else None}
 
 

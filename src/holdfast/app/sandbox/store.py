@@ -23,7 +23,7 @@ _SCHEMA = """
     CREATE TABLE IF NOT EXISTS charges (
         id TEXT PRIMARY KEY, amount INTEGER NOT NULL, currency TEXT NOT NULL, token TEXT NOT NULL, reference TEXT NOT NULL UNIQUE,
         status TEXT NOT NULL, reason TEXT, taken INTEGER NOT NULL DEFAULT 0, return_url TEXT, later TEXT, decide_at REAL,
-        created_at REAL NOT NULL, captured_at REAL
+        created_at REAL NOT NULL, captured_at REAL, authenticate INTEGER NOT NULL DEFAULT 0
     ) STRICT;
     CREATE INDEX IF NOT EXISTS charges_decide_at ON charges (decide_at) WHERE decide_at IS NOT NULL;
     CREATE TABLE IF NOT EXISTS refunds (
@@ -76,10 +76,14 @@ class NewCharge(Struct, frozen=True):
     currency: str
     token: str
     return_url: str | None = None
+    authenticate: bool = False
 
 
 class Charge(Struct, frozen=True):
-    """A charge. Amounts are in minor units; ``taken`` is what was captured. Times are seconds since 1970."""
+    """A charge. Amounts are in minor units; ``taken`` is what was captured. Times are seconds since 1970.
+
+    ``authenticate``: the caller demanded 3-D Secure of a token that would be charged without.
+    """
 
     id: str
     amount: int
@@ -94,6 +98,12 @@ class Charge(Struct, frozen=True):
     decide_at: float | None
     created_at: float
     captured_at: float | None
+    authenticate: int = 0
+
+    @property
+    def asks_payer(self) -> bool:
+        """Whether it is the payer, on a page, who decides it."""
+        return bool(self.authenticate) or script_of(self.token).asks_payer
 
 
 class SandboxRefund(Struct, frozen=True):
@@ -157,6 +167,9 @@ class Store:
         self._database.executescript(
             f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; BEGIN; {_SCHEMA} COMMIT;"
         )
+        # A file from before this column: CREATE TABLE IF NOT EXISTS leaves it as it is.
+        if "authenticate" not in [column["name"] for column in self._database.execute("PRAGMA table_info(charges)")]:
+            self._database.execute("ALTER TABLE charges ADD COLUMN authenticate INTEGER NOT NULL DEFAULT 0")
         self._late_s = late_s
         self._page_lives_s = page_lives_s
 
@@ -173,16 +186,19 @@ class Store:
         if known is not None:
             return known if (known.amount, known.currency) == (wanted.amount, wanted.currency) else OtherRequest()
         script, now = script_of(wanted.token), time.time()
-        later = self._page_lives_s if script.asks_payer else self._late_s
+        # A card that is declined anyway is declined at once, as at real gateways.
+        authenticate = wanted.authenticate and script.charge is ChargeStatus.CAPTURED
+        asks_payer = script.asks_payer or authenticate
+        later = self._page_lives_s if asks_payer else self._late_s
         self._database.execute(
-            "INSERT INTO charges (id, amount, currency, token, reference, status, reason, return_url, later, decide_at, created_at)"
-            " VALUES (?, ?, ?, ?, ?, 'pending', NULL, ?, ?, ?, ?)",
+            "INSERT INTO charges (id, amount, currency, token, reference, status, reason, return_url, later, decide_at, created_at,"
+            " authenticate) VALUES (?, ?, ?, ?, ?, 'pending', NULL, ?, ?, ?, ?, ?)",
             (
                 wanted.id, wanted.amount, wanted.currency, wanted.token, f"ch_{secrets.token_hex(12)}", wanted.return_url, script.later,
-                now + later if script.later or script.asks_payer else None, now,
+                now + later if script.later or asks_payer else None, now, authenticate,
             ),
         )  # fmt: skip
-        if script.charge is not ChargeStatus.PENDING:
+        if script.charge is not ChargeStatus.PENDING and not authenticate:
             self._decide(wanted.id, script.charge, script.reason, is_final=script.later is None)
         return self._charge(wanted.id)
 
@@ -196,7 +212,7 @@ class Store:
         """The payer pressed a button. What is decided already stays as it is."""
         with self._transaction():
             charge = self.find_by_reference(reference)
-            if charge is None or charge.status is not ChargeStatus.PENDING or not script_of(charge.token).asks_payer:
+            if charge is None or charge.status is not ChargeStatus.PENDING or not charge.asks_payer:
                 return charge
             if is_approved:
                 self._decide(charge.id, ChargeStatus.CAPTURED, None)

@@ -18,6 +18,7 @@ from holdfast.common.ids import Id
 from holdfast.common.money import Amount
 from holdfast.database import forbid_inside_transaction
 from holdfast.payments.gateway import (
+    NOTHING_KNOWN,
     Captured,
     Declined,
     DisputeFact,
@@ -25,6 +26,7 @@ from holdfast.payments.gateway import (
     Fact,
     ForgedWebhook,
     GatewayDown,
+    Known,
     Outcome,
     PaymentFact,
     Pending,
@@ -118,12 +120,19 @@ class SandboxGateway:
         """Close the connections."""
         await self._client.aclose()
 
-    async def charge(self, payment: PaymentId, amount: Amount, source: str, return_url: str | None) -> Outcome:
-        wanted = {"id": str(payment), "amount": amount.minor, "currency": amount.currency, "source": source, "returnUrl": return_url}
+    async def charge(self, payment: PaymentId, amount: Amount, source: str, return_url: str | None, authenticate: bool = False) -> Outcome:
+        wanted = {
+            "id": str(payment),
+            "amount": amount.minor,
+            "currency": amount.currency,
+            "source": source,
+            "returnUrl": return_url,
+            "authenticate": authenticate,
+        }
         answer = await self._call("POST", "/charges", wanted)
         return answer if isinstance(answer, Unknown) else _outcome(answer)
 
-    async def refund(self, refund: RefundId, payment: PaymentId, amount: Amount) -> RefundOutcome:
+    async def refund(self, refund: RefundId, payment: PaymentId, amount: Amount, known: Known = NOTHING_KNOWN) -> RefundOutcome:
         wanted = {"id": str(refund), "chargeId": str(payment), "amount": amount.minor, "currency": amount.currency}
         answer = await self._call("POST", "/refunds", wanted)
         if isinstance(answer, httpx.Response) and answer.status_code == _NOT_REFUNDABLE:
@@ -133,7 +142,7 @@ class SandboxGateway:
             answer = await self._call("GET", f"/refunds/{refund}")
         return answer if isinstance(answer, Unknown) else _refund_outcome(answer)
 
-    async def find(self, payment: PaymentId) -> Outcome | None:
+    async def find(self, payment: PaymentId, known: Known = NOTHING_KNOWN) -> Outcome | None:
         answer = await self._call("GET", f"/charges/{payment}")
         if isinstance(answer, Unknown):
             return answer

@@ -4,8 +4,8 @@ say that they settled.
 
 from alembic import op
 
-revision = "0015"
-down_revision = "0011"
+revision = "0017"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
