@@ -18,7 +18,7 @@ from holdfast.common.actor import Actor, Role
 from holdfast.common.money import Amount, egp
 from holdfast.idempotency import IdempotencyKey
 from holdfast.payments import Method, PaymentState
-from holdfast.payments.gateway import Outcome
+from holdfast.payments.gateway import NOTHING_KNOWN, Known, Outcome
 from holdfast.payments.gateways.sandbox import SandboxGateway
 from holdfast.payments.models import PaymentId
 from holdfast.payments.states import Settlement
@@ -35,13 +35,13 @@ class Calls:
         self.names: list[str] = []
         charge, find = SandboxGateway.charge, SandboxGateway.find
 
-        async def charged(gateway: SandboxGateway, payment: PaymentId, amount: Amount, source: str, return_url: str | None) -> Outcome:
+        async def charged(gateway: SandboxGateway, payment: PaymentId, *asked: Any) -> Outcome:
             self.names.append("charge")
-            return await charge(gateway, payment, amount, source, return_url)
+            return await charge(gateway, payment, *asked)
 
-        async def found(gateway: SandboxGateway, payment: PaymentId) -> Outcome | None:
+        async def found(gateway: SandboxGateway, payment: PaymentId, known: Known = NOTHING_KNOWN) -> Outcome | None:
             self.names.append("find")
-            return await find(gateway, payment)
+            return await find(gateway, payment, known)
 
         monkeypatch.setattr(SandboxGateway, "charge", charged)
         monkeypatch.setattr(SandboxGateway, "find", found)
