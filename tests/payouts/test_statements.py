@@ -5,6 +5,7 @@ import csv
 import shutil
 import subprocess
 from datetime import timedelta
+from importlib.resources import files
 from io import StringIO
 from pathlib import Path
 from uuid import uuid4
@@ -22,11 +23,11 @@ from holdfast.common.actor import Role
 from holdfast.common.errors import Invalid
 from holdfast.common.language import Language
 from holdfast.common.money import egp
+from holdfast.documents.sheet import Number, sheet
 from holdfast.ledger import FEES, Account, AccountKind, Entry, Purpose, Transaction, post
-from holdfast.payouts.sheet import Number, sheet
 from holdfast.payouts.statements.dto import StatementView
 from holdfast.payouts.statements.models import Statement
-from holdfast.payouts.statements.paper import _font, statement_paper
+from holdfast.payouts.statements.paper import statement_paper
 from holdfast.payouts.statements.service import Wanted
 from holdfast.payouts.statements.tables import statement_sheet
 from holdfast.sessions.errors import SessionUnknown
@@ -187,7 +188,7 @@ def test_arabic_is_shaped() -> None:
 
     def glyphs(*, shaped: bool) -> set[str]:
         paper = FPDF()
-        paper.add_font("Amiri", "", _font("Amiri-Regular.ttf"))
+        paper.add_font("Amiri", "", str(files("fontpkg_amiri").joinpath("files", "Amiri-Regular.ttf")))
         paper.set_font("Amiri", size=10)
         paper.set_text_shaping(use_shaping_engine=shaped)
         paper.add_page()

@@ -6,9 +6,9 @@ from enum import StrEnum
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from holdfast.common.money import Amount, major_text
+from holdfast.documents.sheet import Number, sheet
 from holdfast.payouts.accounts.models import Destination
 from holdfast.payouts.batches.models import Order, Transfer
-from holdfast.payouts.sheet import Number, sheet
 
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:pain.001.001.09"
 _COLUMNS = ("end_to_end_id", "creditor_name", "creditor_iban", "creditor_bic", "amount", "currency", "execution_date", "batch_id")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from holdfast.common.money import major_text
-from holdfast.payouts.sheet import Number, sheet
+from holdfast.documents.sheet import Number, sheet
 from holdfast.payouts.statements.dto import reference
 from holdfast.payouts.statements.models import Section, Statement
 

@@ -13,13 +13,16 @@ class Number(str):
     __slots__ = ()
 
 
-def sheet(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
-    """A table with its header. A text that a spreadsheet would take for a formula gets an apostrophe in front."""
+def sheet(header: Sequence[str], rows: Iterable[Sequence[str]], *, is_marked: bool = False) -> bytes:
+    """A table with its header. A text that a spreadsheet would take for a formula gets an apostrophe in front.
+
+    ``is_marked``: it begins with the mark of UTF-8, which spreadsheets want to see and programs do not.
+    """
     written = StringIO()
     writer = csv.writer(written, lineterminator="\r\n")
     writer.writerow(header)
     writer.writerows([_harmless(cell) for cell in row] for row in rows)
-    return written.getvalue().encode()
+    return written.getvalue().encode("utf-8-sig" if is_marked else "utf-8")
 
 
 def _harmless(cell: str) -> str:
