@@ -15,7 +15,7 @@ from tests.payments.till import SOLD, Till, fresh_key, signed_in, until
 from tests.races import guarded_and, race
 
 from holdfast.common.actor import Actor, Role
-from holdfast.common.money import Amount, egp
+from holdfast.common.money import egp
 from holdfast.idempotency import IdempotencyKey
 from holdfast.payments import Method, PaymentState
 from holdfast.payments.gateway import NOTHING_KNOWN, Known, Outcome
