@@ -95,6 +95,7 @@ _BY_NAME: Final[Mapping[str, object]] = {
     "vehicleNumber": "ق ه و 1234",
     "vehicleType": "microbus",
     "version": 3,
+    "week": "2026-W48",
     "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
     "zone": "Africa/Cairo",
 }
