@@ -1,7 +1,7 @@
 """Gateways that do not answer are passed over and tried again by one payment; what an admin switches off is off for everybody at once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import timedelta
 
 import pytest
@@ -11,13 +11,15 @@ from tests.races import guarded_and, race
 
 from holdfast.common.actor import Actor, Role
 from holdfast.common.money import egp
+from holdfast.database import Tx
 from holdfast.payments import Method, PaymentState, module
 from holdfast.payments.availability.errors import MethodUnavailable
 from holdfast.payments.availability.service import FAILURES_MAX, OPEN_FOR
 from holdfast.payments.gateway import Gateways
 from holdfast.payments.gateways.sandbox import SandboxGateway
-from holdfast.payments.models import Payment
+from holdfast.payments.models import Payment, PaymentId
 from holdfast.payments.module import PaymentsModule
+from holdfast.payments.screening import Attempt, NoScreening, PaymentNotPossible, Verdict
 
 assert guards
 
@@ -29,6 +31,13 @@ class FirstChoice(SandboxGateway):
     """A gateway of another name, which tests take away and bring back."""
 
     name = "first"
+
+
+class NobodyPasses(NoScreening):
+    """Screening that refuses whatever it is asked about, and lets that be committed."""
+
+    async def judge(self, tx: Tx, attempts: Sequence[Attempt]) -> Mapping[PaymentId, Verdict]:
+        return {attempt.payment_id: PaymentNotPossible() for attempt in attempts}
 
 
 class Shop:
@@ -110,6 +119,17 @@ async def test_a_trial_that_died_with_its_process_is_made_again(shop: Shop, move
     assert (await shop.pay()).gateway == "first"
 
 
+async def test_what_the_screening_refuses_is_no_trial(shop: Shop, move_time: Moves) -> None:
+    await shop.fail()
+    move_time(OPEN_FOR + timedelta(seconds=1))
+    shop.come_back()
+    screened = module.build(shop.till.database, shop.till.payables, Gateways(shop.first), screening=NobodyPasses())
+    thing = await shop.till.thing()
+    with pytest.raises(PaymentNotPossible):
+        await screened.service.pay(Actor(thing.payer_id, Role.PASSENGER), fresh_key(), (SOLD, thing.id), Method.CARD, "tok_success")
+    assert (await shop.pay(thing)).gateway == "first"
+
+
 @guarded_and("payments.without_one_trial")
 async def test_one_payment_tries_a_gateway_and_no_more(shop: Shop, owner_url: str, guard: str | None, move_time: Moves) -> None:
     await shop.fail()
@@ -158,11 +178,13 @@ async def test_what_is_switched_off_is_off_for_every_process_at_once(till: Till)
     ]
 
 
-async def test_wallets_can_be_switched_off_too(till: Till) -> None:
+@pytest.mark.parametrize("method", [Method.WALLET, Method.CASH])
+async def test_what_asks_no_gateway_can_be_switched_off_too(till: Till, method: Method) -> None:
     thing = await till.thing(fare=egp(1))
-    assert await switch(till, "payment-methods/WALLET", is_off=True) == 200
+    assert await switch(till, f"payment-methods/{method}", is_off=True) == 200
     with pytest.raises(MethodUnavailable):
-        await till.payments.service.pay(Actor(thing.payer_id, Role.PASSENGER), fresh_key(), (SOLD, thing.id), Method.WALLET)
+        await till.payments.service.pay(Actor(thing.payer_id, Role.PASSENGER), fresh_key(), (SOLD, thing.id), method)
+    assert await till.attempts(thing) == ()
 
 
 async def test_only_admins_switch_and_only_what_is_there(till: Till) -> None:

@@ -139,6 +139,7 @@ class PaymentService:
     async def _require_cash(self, tx: Tx, due: Due) -> None:
         if due.earner is Earner.WALLET:
             raise MethodNotTaken(method=Method.CASH.value, supported=", ".join(self._gateways.methods()))
+        await self._availability.require_on(tx, Method.CASH)
         await self._cash.require_taken(tx, due.payee_id, due.total.currency)
 
     @retried

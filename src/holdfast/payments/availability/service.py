@@ -49,6 +49,11 @@ class Availability:
                 return self._gateways[standing.gateway]
         raise MethodUnavailable(method=method.value)
 
+    async def require_on(self, tx: Tx, method: Method) -> None:
+        """For a method that asks no gateway. Raises MethodUnavailable where it is switched off."""
+        if await repository.is_off(tx, method):
+            raise MethodUnavailable(method=method.value)
+
     async def heard(self, gateway: str, outcome: Outcome) -> None:
         """What came of asking a gateway to charge. No answer is a failure; a no is an answer."""
         is_failure = isinstance(outcome, Unknown)
