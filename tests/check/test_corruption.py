@@ -327,6 +327,19 @@ DAMAGES = [
         f"{without('payout_batches', 'approved', 'cancelled')}; UPDATE payout_batches SET status = 'CANCELLED'",
     ),
     Damage("i13_payouts", "UPDATE driver_payouts SET paid_by_admin = driver_id WHERE status = 'PAID'"),
+    Damage("i4_disputes", f"{without('payments', 'charged_back')}; UPDATE payments SET charged_back_amount = 1 WHERE id = {KEPT}"),
+    Damage(
+        "i16_sent",
+        "INSERT INTO settlement_lines (id, gateway, kind, reference, gross, fee, net, currency, settled_on)"
+        f" VALUES ({NOBODY}, 'sandbox', 'PAYOUT', 'po_1', -900, 0, -900, 'EGP', now())",
+        follows=("i3_posted", "i3_balances"),
+    ),
+    Damage(
+        "i16_orders",
+        f"{without('refund_orders', 'four_eyes')}; INSERT INTO refund_orders (id, payment_id, amount, currency, note,"
+        " needs_another_admin, status, ordered_by, decided_by, decided_at)"
+        f" VALUES ({NOBODY}, {KEPT}, 1, 'EGP', 'why', true, 'REJECTED', {NOBODY}, {NOBODY}, now())",
+    ),
     Damage("i14_sealed", f"{DEED}, now() - interval '1 minute')", worker_runs=True),
     Damage(
         "i14_sealed",

@@ -23,7 +23,7 @@ Thing = dict[str, Any]
 
 _INTENT_PARAMETERS = {
     "amount", "currency", "payment_method", "allowed_payment_method_types[0]", "capture_method", "confirm", "return_url",
-    "metadata[holdfast_payment]",
+    "metadata[holdfast_payment]", "payment_method_options[card][request_three_d_secure]",
 }  # fmt: skip
 _REFUND_PARAMETERS = {"payment_intent", "amount", "metadata[holdfast_refund]", "metadata[holdfast_payment]"}
 _IN_TENS = {"bhd", "jod", "kwd", "omr", "tnd"}

@@ -5,6 +5,8 @@ from tests.controls import CONTROLS, Control
 from holdfast.ledger import repository as ledger
 from holdfast.payments import outcomes
 from holdfast.payments import repository as payments
+from holdfast.payments.availability import repository as availability
+from holdfast.payments.disputes import repository as disputes
 from holdfast.payments.models import PaidFor
 from holdfast.payouts import moves as payout_moves
 from holdfast.payouts import repository as payouts
@@ -25,6 +27,7 @@ class _DeafTo:
 _WITHOUT_STATES = (
     "ALTER TABLE payments DROP CONSTRAINT payments_refunded",
     "ALTER TABLE payments DROP CONSTRAINT payments_refunded_in_full",
+    "ALTER TABLE payments DROP CONSTRAINT payments_charged_back",
 )
 _POSTS_TWICE = (
     "ALTER TABLE ledger_transactions DROP CONSTRAINT ledger_transactions_pkey",
@@ -56,6 +59,24 @@ CONTROLS.update(
                 (payments.SQL.lock_refund, "FOR NO KEY UPDATE", ""),
             ],
             ddl=_WITHOUT_STATES,
+        ),
+        # What a gateway says about a dispute is heard each time: the payment is not locked, nor the dispute.
+        "payments.without_dispute_lock": lambda: Control(
+            edits=[
+                (payments.SQL.lock_payment, "FOR NO KEY UPDATE", ""),
+                (disputes.SQL.lock_dispute, "FOR NO KEY UPDATE", ""),
+                (disputes.SQL.decide_dispute, "AND status = ANY(%(sources)s)", ""),
+            ],
+            ddl=["DROP INDEX payment_disputes_reference_idx"],
+        ),
+        # Two admins who give back at once both see all that is left: neither the thing nor the payment is locked, and no wall counts.
+        "payments.without_order_lock": lambda: Control(
+            edits=[(payments.SQL.lock_payment, "FOR NO KEY UPDATE", ""), (payments.SQL.lock_kept, "FOR NO KEY UPDATE", "")],
+            ddl=_WITHOUT_STATES,
+        ),
+        # Everybody who sees that a gateway may be tried tries it.
+        "payments.without_one_trial": lambda: Control(
+            edits=[(availability.SQL.take_trial, "AND open_until <= business_now() FOR UPDATE SKIP LOCKED", "")]
         ),
         # A transaction is booked as often as somebody asks for it.
         "ledger.without_id": lambda: Control(edits=[(ledger.SQL.post, "ON CONFLICT DO NOTHING", "")], ddl=_POSTS_TWICE),

@@ -9,6 +9,10 @@ from tests.shop import fresh_key
 
 from holdfast.auth.models import LoginId, SignedIn
 from holdfast.common.actor import Actor, Role, UserId
+from holdfast.common.money import Amount
+from holdfast.payments.disputes.service import Disputes
+from holdfast.payments.gateway import DisputeFact, DisputeStatus
+from holdfast.payments.models import PaymentId
 from holdfast.payouts import repository
 from holdfast.payouts.accounts.dto import AccountRequest
 from holdfast.payouts.accounts.models import ShownAccount
@@ -56,6 +60,14 @@ async def approved(market: Market, session: Session) -> Payout:
 async def paid(market: Market, session: Session) -> Payout:
     """A payout whose money has left by hand."""
     return await market.payouts.service.pay(await market.shop.person(Role.ADMIN), fresh_key(), (await approved(market, session)).id)
+
+
+async def dispute(market: Market, session: Session, amount: Amount, status: DisputeStatus = DisputeStatus.OPENED) -> None:
+    """The gateway tells of a dispute about whatever the first passenger paid for."""
+    async with market.database.reading() as tx:
+        query = "SELECT p.id FROM payments p JOIN bookings b ON b.id = p.payable_id WHERE b.owner_id = :id ORDER BY p.id LIMIT 1"
+        payment = PaymentId.of(await tx.value(text(query), id=session.id))
+    await Disputes(market.database).apply("sandbox", DisputeFact(payment, "ch_1", f"dp_{payment}", amount, status, "fraudulent"))
 
 
 async def read(market: Market, payout_id: PayoutId) -> Payout:

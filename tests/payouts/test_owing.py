@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 from tests.controls import CONTROLS, Control
 from tests.payments.market import Market
-from tests.payouts.office import answer, approved, ask, departed, departed_again, driver_of, name_account, paid, read, sent
+from tests.payouts.office import answer, approved, ask, departed, departed_again, dispute, driver_of, name_account, paid, read, sent
 from tests.races import guarded_and, race
 from tests.shop import FARE, FEE, fresh_key
 
@@ -17,12 +17,14 @@ from holdfast.common.actor import SYSTEM, Actor, Role
 from holdfast.common.money import Amount, egp
 from holdfast.ledger import FEES, PAYOUTS_DUE, Account, AccountKind, Entry, Purpose, Transaction, post
 from holdfast.payments import RefundReason, RefundRequest, refunds
+from holdfast.payments.gateway import DisputeStatus
 from holdfast.payouts import repository
 from holdfast.payouts.errors import PayeeOwes
 from holdfast.payouts.states import PayoutState
 from holdfast.sessions.models import Session
 
 CONTROLS["payouts.without_payee_lock"] = lambda: Control(edits=[(repository.SQL.lock_payee, "FOR NO KEY UPDATE", "")])
+CONTROLS["payouts.counting_chargebacks_twice"] = lambda: Control(edits=[(repository.SQL.standing, " - coalesce(d.fare, 0)", "")])
 CONTROLS["payouts.without_set_off"] = lambda: Control(edits=[(repository.SQL.standing, "p.fare_amount -", "0 * p.fare_amount -")])
 
 
@@ -40,14 +42,6 @@ async def give_back(market: Market, session: Session) -> int:
             tx, SYSTEM, [RefundRequest(PAYABLE_KIND, booking["id"], fare, Amount(fare.currency, 0), RefundReason.CALLED_OFF)]
         )
     return fare.minor
-
-
-async def charge_back(market: Market, driver: Actor, amount: Amount) -> None:
-    """A bank takes a payment back from the gateway, and so from whoever earned it."""
-    async with market.database.transaction() as tx:
-        at = await tx.value(text("SELECT business_now()"))
-        entries = (Entry(Account.payee(driver.id), -amount), Entry(Account.gateway("sandbox"), amount))
-        await post(tx, [Transaction(uuid4(), Purpose.CHARGEBACK, at, entries)])
 
 
 async def owed_to(market: Market, driver: Actor) -> int:
@@ -76,13 +70,47 @@ async def test_f15_a_refund_after_the_payout_is_set_off_against_the_next(market:
     await assert_i4(database_url)
 
 
-async def test_f15_a_chargeback_after_the_payout_is_set_off_too(market: Market) -> None:
+async def test_f15_a_chargeback_after_the_payout_is_set_off_too(market: Market, database_url: str) -> None:
     first = await departed(market, 1)
     driver = driver_of(first)
     await paid(market, first)
-    await charge_back(market, driver, egp(4))
+    await dispute(market, first, egp(4))
+    assert await owed_to(market, driver) == -400
     second = await departed_again(market, driver, 1)
     assert (await approved(market, second)).due.minor == FARE - 400
+    assert await owed_to(market, driver) == 0
+    await assert_i4(database_url)
+
+
+@guarded_and("payouts.counting_chargebacks_twice")
+async def test_a_chargeback_before_the_payout_counts_once(market: Market, database_url: str, owner_url: str, guard: str | None) -> None:
+    """The session brought in so much less, and nothing is owed besides."""
+
+    async def once() -> str:
+        session = await departed(market, 1, 2)
+        await dispute(market, session, egp(11))
+        payout = await approved(market, session)
+        return f"{payout.due.minor} paid out of {2 * FARE}" if payout.due.minor != 2 * FARE else ""
+
+    await race(once, guard, owner_url)
+    if guard is None:
+        await assert_i4(database_url)
+
+
+async def test_a_dispute_that_is_won_after_the_payout_makes_up_for_the_next_debt(market: Market, database_url: str) -> None:
+    first = await departed(market, 1, 2)
+    driver = driver_of(first)
+    await dispute(market, first, egp(11))
+    assert (await paid(market, first)).due.minor == 2 * FARE
+    await dispute(market, first, egp(11), DisputeStatus.WON)
+    assert await owed_to(market, driver) == FARE
+    # What was final when it was approved stays right, whatever becomes of the dispute.
+    await assert_i4(database_url)
+    await give_back(market, first)
+    second = await departed_again(market, driver, 1)
+    payout = await approved(market, second)
+    assert (payout.set_off_amount, payout.due.minor, await owed_to(market, driver)) == (0, FARE, 0)
+    await assert_i4(database_url)
 
 
 async def test_what_is_owed_beyond_a_payout_stays_owed(market: Market, database_url: str) -> None:

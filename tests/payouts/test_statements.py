@@ -16,7 +16,7 @@ from fpdf.fonts import TTFFont
 from sqlalchemy import text
 from tests.payments.market import Market, over_http
 from tests.payments.till import signed_in
-from tests.payouts.office import answer, approved, ask, departed, departed_again, driver_of, name_account, sent
+from tests.payouts.office import answer, approved, ask, departed, departed_again, dispute, driver_of, name_account, sent
 from tests.shop import FARE, FEE, MoveTime, fresh_key
 
 from holdfast.common.actor import Role
@@ -25,6 +25,7 @@ from holdfast.common.language import Language
 from holdfast.common.money import egp
 from holdfast.documents.sheet import Number, sheet
 from holdfast.ledger import FEES, Account, AccountKind, Entry, Purpose, Transaction, post
+from holdfast.payments.gateway import DisputeStatus
 from holdfast.payouts.statements.dto import StatementView
 from holdfast.payouts.statements.models import Statement
 from holdfast.payouts.statements.paper import statement_paper
@@ -130,6 +131,18 @@ async def test_a_session_has_a_statement_of_its_own(market: Market) -> None:
         await market.payouts.statements.own(await market.shop.driver(), Wanted(session_id=first.id))
     with pytest.raises(Invalid):
         await own(market, first, Wanted("2026-W48", first.id))
+
+
+async def test_a_chargeback_is_on_the_statement_of_its_session(market: Market) -> None:
+    session = await departed(market, 2)
+    await dispute(market, session, egp(15))
+    await dispute(market, session, egp(15), DisputeStatus.WON)
+    other = await departed_again(market, driver_of(session), 1)
+    [section] = (await own(market, session, Wanted(session_id=session.id))).sections
+    assert [(line.purpose, line.other) for line in section.lines[1:]] == [(Purpose.CHARGEBACK, -1500), (Purpose.CHARGEBACK_WON, 1500)]
+    assert section.closing == 2 * FARE
+    [section] = (await own(market, other, Wanted(session_id=other.id))).sections
+    assert [line.purpose for line in section.lines] == [Purpose.CAPTURE]
 
 
 async def test_what_an_admin_looked_at_is_written_down(market: Market) -> None:

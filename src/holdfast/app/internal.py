@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -11,7 +11,7 @@ import msgspec
 import psycopg
 import structlog
 import uvicorn
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, GCCollector, PlatformCollector, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from holdfast.app.edge.asgi import Receive, Scope, Send
@@ -42,12 +42,25 @@ def new_registry() -> CollectorRegistry:
 class InternalApp:
     """``/livez`` asks nothing, ``/readyz`` asks the database, ``/metrics`` is read by Prometheus."""
 
-    def __init__(self, database_url: str, registry: CollectorRegistry, *, is_draining: Callable[[], bool] = _never) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        registry: CollectorRegistry,
+        *,
+        is_draining: Callable[[], bool] = _never,
+        count_overdue_differences: Callable[[], Awaitable[int]] | None = None,
+    ) -> None:
         """``is_draining`` says that this process is about to end, so that no new requests are sent to it."""
         # A connection of its own: a process that is busy is still ready.
         self._database = Database(database_url, connections=1, readers=1, name="holdfast internal")
         self._registry = registry
         self._is_draining = is_draining
+        self._count_overdue_differences = count_overdue_differences
+        self._overdue = Gauge(
+            "holdfast_differences_overdue",
+            "Differences between a gateway and our books that have been open for too long. NaN: not known just now.",
+            registry=registry,
+        )
         self._older = frozenset(known_revisions()[:-1])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,9 +83,20 @@ class InternalApp:
                 faults = await self.faults()
                 return (503 if faults else 200), "application/json", msgspec.json.encode({"ready": not faults, "faults": faults})
             case "/metrics":
+                await self._measure()
                 return 200, CONTENT_TYPE_LATEST, generate_latest(self._registry)
             case _:
                 return 404, _TEXT, b"There are /livez, /readyz and /metrics.\n"
+
+    async def _measure(self) -> None:
+        if self._count_overdue_differences is None:
+            return
+        try:
+            async with asyncio.timeout(DATABASE_TIMEOUT_S):
+                self._overdue.set(await self._count_overdue_differences())
+        except (psycopg.Error, ConnectionLost, Overloaded, TimeoutError):
+            # An alarm that is silent because nobody could ask must not look like one that has nothing to say.
+            self._overdue.set(float("nan"))
 
     async def faults(self) -> list[str]:
         """Why requests should go elsewhere; nothing when they are welcome."""

@@ -23,6 +23,7 @@ from holdfast.bookings import module as bookings_module
 from holdfast.bookings.desk import HoldLimits
 from holdfast.bookings.models import PAYABLE_KIND
 from holdfast.cache import Cache, Marks, RedisLink
+from holdfast.clearing import module as clearing_module
 from holdfast.common.guards import Verify
 from holdfast.common.money import Amount
 from holdfast.complaints import module as complaints_module
@@ -83,6 +84,7 @@ class Program:
     """What the loops do over and over, one time each; tells how much it was."""
     jobs: Sequence[Job]
     gateways: Gateways
+    count_overdue_differences: Callable[[], Awaitable[int]]
     measures: Sequence[Collector]
     close: Callable[[], Awaitable[None]]
 
@@ -129,9 +131,11 @@ def build_program(settings: Settings) -> Program:
         _gateways(settings),
         screening=fraud.screening,
         owes_max=Amount(CURRENCY, settings.driver_owes_max_piastres),
+        refund_limit_minor=settings.refund_limit_minor,
         return_url=settings.payment_return_url or None,
     )
 
+    clearing = clearing_module.build(database, payments.gateways, overdue_after=timedelta(hours=settings.difference_overdue_hours))
     wallets = wallets_module.build(database, currency=CURRENCY)
     payables.add(TOP_UP_KIND, wallets.payable)
 
@@ -203,6 +207,7 @@ def build_program(settings: Settings) -> Program:
             audit.router,
             ledger.router,
             payments.router,
+            clearing.router,
             fraud.router,
             wallets.router,
             stations.router,
@@ -240,8 +245,9 @@ def build_program(settings: Settings) -> Program:
             "cash": payments.cash.give_up,
             "seals": audit.sealer.seal_some,
         },
-        jobs=[*auth.jobs, *payments.jobs, *fraud.jobs],
+        jobs=[*auth.jobs, *payments.jobs, *clearing.jobs, *fraud.jobs],
         gateways=payments.gateways,
+        count_overdue_differences=clearing.service.count_overdue,
         measures=[fraud.screening.fired],
         close=close,
     )
@@ -278,7 +284,8 @@ def _gateways(settings: Settings) -> Gateways:
         gateways.append(_paymob(settings))
     if settings.paypal_client_id:
         gateways.append(_paypal(settings))
-    return Gateways(*gateways)
+    wanted = settings.gateway_order.split(",")
+    return Gateways(*sorted(gateways, key=lambda gateway: wanted.index(gateway.name) if gateway.name in wanted else len(wanted)))
 
 
 def _stripe(settings: Settings) -> Gateway:

@@ -159,6 +159,26 @@ class Settings(BaseSettings):
         description="How much a driver may owe of cash, in piastres, before nobody can pay him in cash.",
     )
 
+    gateway_order: str = Field(
+        "",
+        alias="HOLDFAST_GATEWAY_ORDER",
+        pattern="^[a-z_]*(,[a-z_]+)*$",
+        description="Names of gateways, with commas: of several that take a method, the first that is on and answers is asked.",
+    )
+    difference_overdue_hours: int = Field(
+        24,
+        alias="HOLDFAST_DIFFERENCE_OVERDUE_HOURS",
+        ge=1,
+        le=720,
+        description="From what age on admins are told of a difference between a gateway and our books, in hours.",
+    )
+    refund_limit_minor: int = Field(
+        50_000,
+        alias="HOLDFAST_REFUND_LIMIT_MINOR",
+        ge=0,
+        le=1_000_000_000,
+        description="What one admin may give back of a payment alone, in minor units of its currency. Above it another one has to approve.",
+    )
     payment_return_url: str = Field(
         "",
         alias="HOLDFAST_PAYMENT_RETURN_URL",

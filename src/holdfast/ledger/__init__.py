@@ -23,7 +23,7 @@ from holdfast.ledger.models import (
     Unbalanced,
     UnknownCurrency,
 )
-from holdfast.ledger.repository import available, balance, end_pending, entries_of, guarded_balances, open_pending, post
+from holdfast.ledger.repository import available, balance, end_pending, entries_of, guarded_balances, open_pending, post, posted
 
 __all__ = [
     "EXCHANGE",
@@ -54,4 +54,5 @@ __all__ = [
     "guarded_balances",
     "open_pending",
     "post",
+    "posted",
 ]

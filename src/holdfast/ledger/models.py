@@ -42,6 +42,7 @@ class AccountKind(StrEnum):
     CASH = "CASH"  # What a driver was given in cash and did not earn, below zero: he owes it.
     TAX = "TAX"  # What is owed to the tax office.
     EXCHANGE = "EXCHANGE"  # What was given in one currency for another.
+    GATEWAY_COSTS = "GATEWAY_COSTS"  # What gateways kept for their services, below zero.
 
 
 GUARDED = frozenset({AccountKind.WALLET, AccountKind.GIFT_CARD})
@@ -62,6 +63,8 @@ class Purpose(StrEnum):
     CASH_KEPT = "CASH_KEPT"
     CHARGEBACK = "CHARGEBACK"
     CHARGEBACK_WON = "CHARGEBACK_WON"
+    GATEWAY_FEE = "GATEWAY_FEE"
+    GATEWAY_PAYOUT = "GATEWAY_PAYOUT"
     EXCHANGED = "EXCHANGED"
     ADJUSTED = "ADJUSTED"
 

@@ -56,6 +56,7 @@ WORDS: Mapping[Language, Words] = {
             AccountKind.CASH: "Cash at the driver",
             AccountKind.TAX: "Tax",
             AccountKind.EXCHANGE: "Exchange",
+            AccountKind.GATEWAY_COSTS: "Costs of a payment gateway",
         },
         purposes={
             Purpose.CAPTURE: "Payment",
@@ -69,6 +70,8 @@ WORDS: Mapping[Language, Words] = {
             Purpose.CASH_KEPT: "Cash kept",
             Purpose.CHARGEBACK: "Chargeback",
             Purpose.CHARGEBACK_WON: "Chargeback won",
+            Purpose.GATEWAY_FEE: "Fee of a payment gateway",
+            Purpose.GATEWAY_PAYOUT: "Sent by a payment gateway",
             Purpose.EXCHANGED: "Exchanged",
             Purpose.ADJUSTED: "Adjusted",
         },
@@ -95,6 +98,7 @@ WORDS: Mapping[Language, Words] = {
             AccountKind.CASH: "نقد لدى السائق",
             AccountKind.TAX: "الضرائب",
             AccountKind.EXCHANGE: "تحويل العملات",
+            AccountKind.GATEWAY_COSTS: "تكاليف بوابة الدفع",
         },
         purposes={
             Purpose.CAPTURE: "دفعة",
@@ -108,6 +112,8 @@ WORDS: Mapping[Language, Words] = {
             Purpose.CASH_KEPT: "نقد محتفظ به",
             Purpose.CHARGEBACK: "اعتراض على دفعة",
             Purpose.CHARGEBACK_WON: "اعتراض مرفوض",
+            Purpose.GATEWAY_FEE: "رسوم بوابة الدفع",
+            Purpose.GATEWAY_PAYOUT: "تحويل من بوابة الدفع",
             Purpose.EXCHANGED: "تحويل عملة",
             Purpose.ADJUSTED: "تسوية",
         },

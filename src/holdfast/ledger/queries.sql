@@ -275,6 +275,13 @@ SELECT e.id, e.transaction_id, e.purpose, e.amount, e.currency, e.posted_at
  ORDER BY e.id DESC
  LIMIT :limit;
 
+-- name: posted
+-- The entries of one transaction, with their accounts.
+SELECT a.kind, a.owner, e.currency, e.amount AS minor
+  FROM ledger_entries e JOIN ledger_accounts a ON a.id = e.account_id
+ WHERE e.transaction_id = :transaction_id AND e.purpose = :purpose
+ ORDER BY e.id;
+
 -- name: account
 -- One account.
 SELECT id, kind, owner, currency, created_at FROM ledger_accounts WHERE id = :id;

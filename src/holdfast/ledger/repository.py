@@ -43,7 +43,7 @@ CURRENCIES_MAX = 2
 """A transaction exchanges one currency for one other, or none."""
 
 
-class _Guarded(Struct, frozen=True):
+class _Balance(Struct, frozen=True):
     kind: AccountKind
     owner: str
     currency: str
@@ -162,7 +162,7 @@ async def guarded_balances(tx: Tx, accounts: Sequence[tuple[Account, str]]) -> d
 
     Locks nothing: ``post`` judges again.
     """
-    rows = await tx.all(SQL.guarded_balances, _Guarded, **_named(accounts)) if accounts else []
+    rows = await tx.all(SQL.guarded_balances, _Balance, **_named(accounts)) if accounts else []
     found = {(Account(row.kind, row.owner), row.currency): row.minor for row in rows}
     return {account: Amount(account[1], found.get(account, 0)) for account in accounts}
 
@@ -222,6 +222,12 @@ async def _standing(tx: Tx, account: Account, at: datetime | None) -> list[_Stan
     if at is None:
         return await tx.all(SQL.balances, _Standing, **named)
     return await tx.all(SQL.balances_at, _Standing, at=at, **named)
+
+
+async def posted(tx: Tx, transaction_id: UUID, purpose: Purpose) -> tuple[Entry, ...]:
+    """The entries of one transaction, for another that takes them back."""
+    rows = await tx.all(SQL.posted, _Balance, transaction_id=transaction_id, purpose=purpose.value)
+    return tuple(Entry(Account(row.kind, row.owner), Amount(row.currency, row.minor)) for row in rows)
 
 
 async def entries_of(tx: Tx, account: Account, currency: str, before: EntryId | None, limit: int) -> list[PostedEntry]:

@@ -10,6 +10,7 @@ from holdfast import events
 from holdfast.bookings.events import BookingCancelled, BookingConfirmed, BookingEvent, BookingExpired
 from holdfast.bookings.models import PAYABLE_KIND, BookingId
 from holdfast.bookings.states import EndReason
+from holdfast.clearing.events import DifferenceOverdue
 from holdfast.complaints.events import ComplaintAnswered
 from holdfast.complaints.states import ComplaintState
 from holdfast.database import Tx
@@ -20,6 +21,7 @@ from holdfast.fraud.states import ReviewState
 from holdfast.notifications import repository
 from holdfast.notifications.events import NotificationCreated
 from holdfast.notifications.models import Addressed, Notice, NotificationType, Payload
+from holdfast.payments.disputes.events import DisputeLost, PaymentDisputed
 from holdfast.payments.events import PaymentEvent, PaymentFailed, PaymentRefunded, RefundDeclined
 from holdfast.payouts.accounts.events import PayoutAccountChanged
 from holdfast.payouts.events import PayoutApproved, PayoutEvent, PayoutPaid, PayoutRejected, PayoutReturned
@@ -58,6 +60,18 @@ def payment_refunded(event: PaymentRefunded) -> Iterable[Notice]:
 
 def refund_declined(event: RefundDeclined) -> Iterable[Notice]:
     yield Notice(event.payer_id, NotificationType.REFUND_DECLINED, _paid(event, reason=event.reason))
+
+
+def payment_disputed(event: PaymentDisputed) -> Iterable[Notice]:
+    yield Notice(None, NotificationType.PAYMENT_DISPUTED, _paid(event))
+
+
+def dispute_lost(event: DisputeLost) -> Iterable[Notice]:
+    yield Notice(None, NotificationType.DISPUTE_LOST, _paid(event))
+
+
+def difference_overdue(event: DifferenceOverdue) -> Iterable[Notice]:
+    yield Notice(None, NotificationType.DIFFERENCE_OVERDUE, Payload(reason=event.kind.value))
 
 
 def fraud_review_decided(event: FraudReviewDecided) -> Iterable[Notice]:
@@ -137,6 +151,9 @@ NOTICES.add(BookingCancelled, booking_cancelled)
 NOTICES.add(PaymentFailed, payment_failed)
 NOTICES.add(PaymentRefunded, payment_refunded)
 NOTICES.add(RefundDeclined, refund_declined)
+NOTICES.add(PaymentDisputed, payment_disputed)
+NOTICES.add(DisputeLost, dispute_lost)
+NOTICES.add(DifferenceOverdue, difference_overdue)
 NOTICES.add(FraudReviewDecided, fraud_review_decided)
 NOTICES.add(SessionFull, session_full)
 NOTICES.add(SessionReopened, session_reopened)

@@ -51,6 +51,9 @@ class NotificationType(StrEnum):
     DRIVER_REJECTED = "DRIVER_REJECTED"
     COMPLAINT_IN_REVIEW = "COMPLAINT_IN_REVIEW"
     COMPLAINT_ANSWERED = "COMPLAINT_ANSWERED"
+    PAYMENT_DISPUTED = "PAYMENT_DISPUTED"
+    DISPUTE_LOST = "DISPUTE_LOST"
+    DIFFERENCE_OVERDUE = "DIFFERENCE_OVERDUE"
 
 
 class NotificationTable(Base):
@@ -88,9 +91,9 @@ class Payload(Struct, frozen=True, omit_defaults=True):
 
 
 class Notice(Struct, frozen=True):
-    """That somebody is to be told something."""
+    """That somebody is to be told something; every admin, where ``user_id`` is None."""
 
-    user_id: UserId
+    user_id: UserId | None
     type: NotificationType
     payload: Payload
 

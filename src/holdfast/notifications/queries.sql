@@ -8,6 +8,10 @@ SELECT id, user_id, event_id, type, payload::jsonb
     ON CONFLICT DO NOTHING
 RETURNING id, user_id, type;
 
+-- name: admins
+-- Everybody who is an admin.
+SELECT id FROM users WHERE role = 'ADMIN' ORDER BY id;
+
 -- name: list_own
 -- A person's notifications, newest first; only the unread ones where asked for.
 SELECT id, user_id, type, payload, is_read, created_at

@@ -24,15 +24,17 @@ async def add(tx: Tx, wanted: Sequence[Addressed]) -> Sequence[Added]:
     """Write what was not there yet, and return it."""
     if not wanted:
         return []
+    admins = await _admins(tx) if any(each.notice.user_id is None for each in wanted) else []
+    told = [(each, person) for each in wanted for person in ([each.notice.user_id] if each.notice.user_id else admins)]
     return await tx.all(
         SQL.add,
         Added,
         # Lists are in the order of ids, and those made within one millisecond have none.
-        ids=sorted(NotificationId.new() for _ in wanted),
-        user_ids=[each.notice.user_id for each in wanted],
-        event_ids=[each.event_id for each in wanted],
-        types=[each.notice.type.value for each in wanted],
-        payloads=[stored(each.notice.payload).decode() for each in wanted],
+        ids=sorted(NotificationId.new() for _ in told),
+        user_ids=[person for _, person in told],
+        event_ids=[each.event_id for each, _ in told],
+        types=[each.notice.type.value for each, _ in told],
+        payloads=[stored(each.notice.payload).decode() for each, _ in told],
     )
 
 
@@ -52,3 +54,7 @@ async def mark_read(tx: Tx, user_id: UserId, notification_id: NotificationId) ->
 async def mark_all_read(tx: Tx, user_id: UserId) -> int:
     """How many had not been read."""
     return await tx.run(SQL.mark_all_read, user_id=user_id)
+
+
+async def _admins(tx: Tx) -> list[UserId]:
+    return [UserId.of(row["id"]) for row in await tx.rows(SQL.admins)]

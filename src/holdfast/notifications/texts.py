@@ -110,6 +110,18 @@ TEXTS: Mapping[NotificationType, Mapping[Language, Words]] = {
         EN: Words("Your complaint was answered", "Read the answer under your complaints."),
         AR: Words("تم الرد على شكواك", "تجد الرد في صفحة شكاواك."),
     },
+    NotificationType.PAYMENT_DISPUTED: {
+        EN: Words("Payment disputed", "A payer's bank took {amount} back. Answer the dispute at the gateway before its deadline."),
+        AR: Words("اعتراض على عملية دفع", "استردّ بنك أحد العملاء {amount}. ردّ على الاعتراض لدى بوابة الدفع قبل انتهاء المهلة."),
+    },
+    NotificationType.DISPUTE_LOST: {
+        EN: Words("Dispute lost", "The payer's bank keeps {amount}. Whoever had earned it owes it."),
+        AR: Words("خسرنا الاعتراض", "احتفظ بنك العميل بمبلغ {amount}، وأصبح دينًا على من كان قد كسبه."),
+    },
+    NotificationType.DIFFERENCE_OVERDUE: {
+        EN: Words("Books differ", "A payment gateway and our books have not agreed for too long. The list of differences says what to do."),
+        AR: Words("اختلاف في الحسابات", "تختلف حسابات إحدى بوابات الدفع عن دفاترنا منذ وقت طويل. تجد ما يلزم عمله في قائمة الاختلافات."),
+    },
 }
 
 UNKNOWN: Mapping[Language, Words] = {

@@ -13,6 +13,7 @@ from holdfast.common.guards import EXPRESS, PUBLIC, provided, refusals, requires
 from holdfast.common.ids import MalformedId
 from holdfast.idempotency import IdempotencyKey
 from holdfast.idempotency.errors import KeyUsedForAnother, StillRunning
+from holdfast.payments.availability.errors import MethodUnavailable
 from holdfast.payments.dto import PaymentView, PayRequest
 from holdfast.payments.errors import (
     CardNumberSent,
@@ -45,6 +46,7 @@ class PaymentController(Controller):
         responses=refusals(
             PayableUnknown,
             MethodNotTaken,
+            MethodUnavailable,
             CardNumberSent,
             CashNotTaken,
             WalletTooLow,

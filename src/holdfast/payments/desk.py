@@ -23,6 +23,8 @@ from holdfast.idempotency import IdempotencyKey, KeyedRequest, New, OtherBody, R
 from holdfast.idempotency.errors import KeyUsedForAnother, StillRunning
 from holdfast.ledger import Account, Overdrawn
 from holdfast.payments import postings, repository
+from holdfast.payments.availability.errors import MethodUnavailable
+from holdfast.payments.availability.repository import is_off
 from holdfast.payments.errors import MethodNotTaken, PaymentRunning, WalletTooLow
 from holdfast.payments.models import Earner, Method, PaidFor, PaymentId
 from holdfast.payments.payable import Arrived, Due, HoldLapsedMeanwhile, Payables, PayableUnknown, Settled
@@ -100,6 +102,8 @@ class WalletDesk:
         """Pay for what can be paid for, and write it down; the others get their refusal. All are for things of one kind."""
         if not requests:
             return {}
+        if await is_off(tx, Method.WALLET):
+            return {request.payment_id: MethodUnavailable(method=Method.WALLET.value) for request in requests}
         kind, ids = requests[0].kind, sorted(request.payable_id for request in requests)
         locked = await self._payables[kind].lock(tx, ids, settling=True)
         due = await locked.amounts_due(tx)

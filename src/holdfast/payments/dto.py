@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal, Self
 from msgspec import Meta, Struct
 
 from holdfast.common.money import Amount, JsonAmount
+from holdfast.payments.disputes.dto import DisputeView
 from holdfast.payments.models import Destination, Method, Refund
 from holdfast.payments.payable import Payables
 from holdfast.payments.settling import PaymentAnswer
@@ -108,6 +109,7 @@ class PaymentView(Struct, frozen=True, rename="camel"):
     unknown_since: datetime | None
     refunded_amount: JsonAmount
     refunds: list[RefundView]
+    disputes: list[DisputeView]
     booking: PaidBookingView | None
     created_at: datetime
 
@@ -134,6 +136,7 @@ class PaymentView(Struct, frozen=True, rename="camel"):
             unknown_since=payment.unknown_since,
             refunded_amount=JsonAmount(Amount(payment.captured_currency or payment.currency, payment.refunded_amount)),
             refunds=[RefundView.of(refund) for refund in answer.refunds],
+            disputes=[DisputeView.of(dispute) for dispute in answer.disputes],
             booking=PaidBookingView(booking_id, standing.status, standing.expires_at) if standing and booking_id else None,
             created_at=payment.created_at,
         )

@@ -250,7 +250,7 @@ class GatewayDown(Exception):
 
 
 class Gateways:
-    """Every gateway that is wired, by name. Of two that take a method the first one is asked."""
+    """Every gateway that is wired, by name. Of several that take a method the first one that can is asked (``availability``)."""
 
     def __init__(self, *gateways: Gateway) -> None:
         self._by_name = {gateway.name: gateway for gateway in gateways}
@@ -267,6 +267,10 @@ class Gateways:
     def taking(self, method: Method) -> Gateway | None:
         """The gateway that is asked for a method; None where nobody takes it."""
         return next((gateway for gateway in self._by_name.values() if method in gateway.supports), None)
+
+    def taking_in_order(self, method: Method) -> list[str]:
+        """The names of all that take a method, the first choice first."""
+        return [name for name, gateway in self._by_name.items() if method in gateway.supports]
 
     def methods(self) -> list[Method]:
         """Every method that somebody takes."""

@@ -12,6 +12,7 @@ from holdfast.common.errors import Overloaded
 from holdfast.common.wire import restored, stored
 from holdfast.database import Database, retried
 from holdfast.payments import repository
+from holdfast.payments.disputes.service import Disputes, NotCapturedYet
 from holdfast.payments.errors import GatewayUnknown
 from holdfast.payments.gateway import (
     DisputeFact,
@@ -46,11 +47,12 @@ Facts = tuple[Fact, ...]
 class Inbox:
     """Receives what gateways send."""
 
-    def __init__(self, database: Database, gateways: Gateways, outcomes: Outcomes, refunds: Refunds) -> None:
+    def __init__(self, database: Database, gateways: Gateways, outcomes: Outcomes, refunds: Refunds, disputes: Disputes) -> None:
         self._database = database
         self._gateways = gateways
         self._outcomes = outcomes
         self._refunds = refunds
+        self._disputes = disputes
 
     async def receive(self, gateway: str, headers: Mapping[str, str], body: bytes) -> None:
         """Keep a message and act upon it. Raises GatewayUnknown, ForgedWebhook, Overloaded (the gateway sends it again)."""
@@ -66,14 +68,14 @@ class Inbox:
         for message in sender.read_webhook(headers, body):
             webhook_id = WebhookId.new()
             if await self._keep(webhook_id, gateway, message, body):
-                await self._try(webhook_id, _written(message.facts))
+                await self._try(webhook_id, gateway, _written(message.facts))
 
     async def apply_waiting(self) -> int:
         """Act upon messages that were kept and no more; returns how many it were."""
         async with self._database.transaction() as tx:
             waiting = await repository.claim_webhooks(tx, limit=AT_ONCE_MAX, lease=LEASE)
         for message in waiting:
-            await self._try(message.id, message.facts)
+            await self._try(message.id, message.gateway, message.facts)
         return len(waiting)
 
     async def forget_old(self) -> None:
@@ -88,27 +90,28 @@ class Inbox:
         async with self._database.transaction() as tx:
             return await repository.keep_webhook(tx, webhook_id, gateway, message.event_id, _written(message.facts), body, LEASE)
 
-    async def _try(self, webhook_id: WebhookId, facts: str) -> None:
+    async def _try(self, webhook_id: WebhookId, gateway: str, facts: str) -> None:
         try:
             for fact in _read(facts):
-                await self._apply(fact)
+                await self._apply(gateway, fact)
             async with self._database.transaction() as tx:
                 await repository.webhook_applied(tx, webhook_id)
         except (*repository.DATABASE_AWAY, GatewayDown) as error:
             log.warning("webhook_waits", webhook_id=str(webhook_id), reason=str(error))
+        except NotCapturedYet:
+            log.info("webhook_waits", webhook_id=str(webhook_id), reason="a dispute about money that has not arrived here")
         except Exception:
             # One message that trips us must not keep its neighbours waiting.
             log.exception("webhook_failed", webhook_id=str(webhook_id))
 
-    async def _apply(self, fact: Fact) -> None:
+    async def _apply(self, gateway: str, fact: Fact) -> None:
         match fact:
             case PaymentFact():
                 await self._outcomes.apply(fact.payment, fact.outcome)
             case RefundFact():
                 await self._refunds.apply(fact.refund, fact.outcome)
             case DisputeFact():
-                log.warning("payment_disputed", reference=fact.payment_reference, dispute_id=fact.dispute_id, status=fact.status.value)
-
+                await self._disputes.apply(gateway, fact)
             case PaymentNews():
                 await self._ask(fact)
 

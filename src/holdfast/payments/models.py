@@ -68,8 +68,8 @@ class PaymentTable(Base):
 
     ``ask_after`` is when the worker asks the gateway for its outcome, and, while one asks, until when others leave it alone.
     ``wallet_amount`` is the part that is set aside of the payer's wallet while the gateway is asked for the rest.
-    ``refund_amount`` is what was asked back of it in all, ``refunded_amount`` what went back. ``authenticate``: 3-D Secure is demanded,
-    also when it is charged again.
+    ``refund_amount`` is what was asked back of it in all, ``refunded_amount`` what went back, ``charged_back_amount`` what the payer's bank
+    took from us. ``authenticate``: 3-D Secure is demanded, also when it is charged again.
     """
 
     __tablename__ = "payments"
@@ -93,6 +93,9 @@ class PaymentTable(Base):
         CheckConstraint(
             "0 <= refunded_amount AND refunded_amount <= refund_amount AND refund_amount <= coalesce(captured_amount, 0)", name="refunded"
         ),
+        CheckConstraint(
+            "0 <= charged_back_amount AND refund_amount + charged_back_amount <= coalesce(captured_amount, 0)", name="charged_back"
+        ),
         CheckConstraint("(status = 'REFUNDED') = (settlement IS NOT NULL AND refunded_amount = captured_amount)", name="refunded_in_full"),
         CheckConstraint("status = 'INITIATED' OR (next_action IS NULL AND unknown_since IS NULL)", name="undecided"),
         # Two taps on "pay" must not make two charges, and of two that were captured all the same only one is kept.
@@ -100,6 +103,7 @@ class PaymentTable(Base):
         Index("payments_one_kept_idx", "payable_kind", "payable_id", unique=True, postgresql_where=text("settlement = 'KEPT'")),
         Index("payments_payable_idx", "payable_kind", "payable_id", "id"),
         Index("payments_ask_after_idx", "ask_after", postgresql_where=text("status = 'INITIATED'")),
+        Index("payments_gateway_reference_idx", "gateway_reference", postgresql_where=text("gateway_reference IS NOT NULL")),
         Index("payments_captured_at_idx", "captured_at", postgresql_where=text("captured_at IS NOT NULL")),
         {"postgresql_with": {"fillfactor": "80"}},
     )
@@ -128,6 +132,7 @@ class PaymentTable(Base):
     captured_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     refund_amount: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     refunded_amount: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    charged_back_amount: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     idempotency_key: Mapped[str | None] = mapped_column(Text)
     asks: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     ask_after: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
@@ -143,7 +148,9 @@ class RefundTable(Base):
     __table_args__ = (
         CheckConstraint("fare_amount >= 0 AND service_fee >= 0 AND amount > 0 AND amount = fare_amount + service_fee", name="amounts"),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
-        CheckConstraint("reason IN ('CANCELLED_BY_CUSTOMER', 'CALLED_OFF', 'TOO_LATE', 'MISMATCH', 'ALREADY_PAID')", name="reason"),
+        CheckConstraint(
+            "reason IN ('CANCELLED_BY_CUSTOMER', 'CALLED_OFF', 'TOO_LATE', 'MISMATCH', 'ALREADY_PAID', 'DECIDED_BY_ADMIN')", name="reason"
+        ),
         CheckConstraint("destination IN ('SOURCE', 'WALLET')", name="destination"),
         CheckConstraint("status IN ('REQUESTED', 'SUCCESS', 'FAILED')", name="status"),
         CheckConstraint("(status = 'SUCCESS') = (refunded_at IS NOT NULL)", name="refunded"),
@@ -223,6 +230,7 @@ class Payment(Struct, frozen=True):
     asks: int
     version: int
     created_at: datetime
+    charged_back_amount: int = 0
     authenticate: bool = False
 
     @property

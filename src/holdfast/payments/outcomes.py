@@ -16,6 +16,7 @@ from holdfast.common.errors import Overloaded
 from holdfast.common.money import Amount
 from holdfast.database import Database, Tx, retried
 from holdfast.payments import postings, refunds, repository
+from holdfast.payments.disputes.repository import disputes_of
 from holdfast.payments.events import PaymentFailed
 from holdfast.payments.gateway import Captured, Declined, DeclineReason, Outcome, Pending, Unknown
 from holdfast.payments.models import Destination, Method, Payment, PaymentId, RefundId
@@ -73,7 +74,8 @@ class Outcomes:
         """A payment as it is shown."""
         standing = await self._payables[payment.payable_kind].standing(tx, [payment.payable_id])
         given_back = await repository.refunds_of(tx, [payment.id]) if payment.refund_amount else []
-        return PaymentAnswer(payment, standing.get(payment.payable_id), tuple(given_back))
+        disputed = await disputes_of(tx, [payment.id]) if payment.captured else []
+        return PaymentAnswer(payment, standing.get(payment.payable_id), tuple(given_back), tuple(disputed))
 
     async def _apply(self, tx: Tx, payment_id: PaymentId, outcome: Outcome) -> PaymentAnswer | None:
         payment = await repository.get(tx, payment_id)

@@ -15,7 +15,7 @@ def capture(payment: Payment) -> Transaction:
         taken = Entry(source_of(payment), -payment.captured)
         return Transaction(payment.id, Purpose.CAPTURE, payment.captured_at, (taken, Entry(REFUNDS_DUE, payment.captured)))
     taken, set_aside = Entry(source_of(payment), -payment.charged), Entry(RESERVED, -payment.from_wallet)
-    earned = Entry(_earner_of(payment), Amount(payment.currency, payment.fare_amount))
+    earned = Entry(earner_of(payment), Amount(payment.currency, payment.fare_amount))
     fee = Entry(FEES, Amount(payment.currency, payment.service_fee))
     return Transaction(payment.id, Purpose.CAPTURE, payment.captured_at, (taken, set_aside, earned, fee))
 
@@ -42,7 +42,7 @@ def cash_kept(payment: Payment) -> Transaction:
 
 def owed(payment: Payment, refund: Refund) -> Transaction:
     """Money of a payment that was kept is to go back: whoever earned it gives it up, or owes it where he has it in cash."""
-    earner = Account.cash(payment.payee_id) if payment.method is Method.CASH else _earner_of(payment)
+    earner = Account.cash(payment.payee_id) if payment.method is Method.CASH else earner_of(payment)
     earned = Entry(earner, Amount(refund.currency, -refund.fare_amount))
     fee = Entry(FEES, Amount(refund.currency, -refund.service_fee))
     return Transaction(refund.id, Purpose.REFUND_OWED, refund.created_at, (earned, fee, Entry(REFUNDS_DUE, refund.total)))
@@ -55,6 +55,11 @@ def paid_back(payment: Payment, refund: Refund) -> Transaction:
     return Transaction(refund.id, Purpose.REFUND_PAID, refund.refunded_at, (Entry(REFUNDS_DUE, -refund.total), Entry(to, refund.total)))
 
 
+def earner_of(payment: Payment) -> Account:
+    """The account that earns the fare of a payment."""
+    return Account.wallet(payment.payee_id) if payment.earner is Earner.WALLET else Account.payee(payment.payee_id)
+
+
 def source_of(payment: Payment) -> Account:
     """The account that gave the money of a payment."""
     match payment.method:
@@ -64,7 +69,3 @@ def source_of(payment: Payment) -> Account:
             return Account.cash(payment.payee_id)
         case _:
             return Account.gateway(payment.gateway)
-
-
-def _earner_of(payment: Payment) -> Account:
-    return Account.wallet(payment.payee_id) if payment.earner is Earner.WALLET else Account.payee(payment.payee_id)

@@ -40,6 +40,26 @@ SELECT * FROM payments WHERE payable_kind = :kind AND payable_id = ANY(:payable_
 -- One payment, locked.
 SELECT * FROM payments WHERE id = :id FOR NO KEY UPDATE;
 
+-- name: find_by_reference
+-- The payment that a gateway names by its own reference.
+SELECT id FROM payments WHERE gateway_reference = :reference AND gateway = :gateway;
+
+-- name: charge_back
+-- What a payment's bank took from us, or gave back, of a payment that is locked. The CHECK refuses more than is left of it.
+UPDATE payments SET charged_back_amount = charged_back_amount + :amount, version = version + 1 WHERE id = :id RETURNING *;
+
+-- name: left_of_kept
+-- What is neither asked back nor charged back of payments that were kept: of the fare, and of the fee.
+SELECT p.id, p.fare_amount - coalesce(r.fare, 0) - coalesce(d.fare, 0) AS fare, p.service_fee - coalesce(r.fee, 0) - coalesce(d.fee, 0) AS fee,
+       coalesce(d.fare, 0) + coalesce(d.fee, 0) + coalesce(r.by_admin, 0) > 0 AS is_less_than_sold
+  FROM payments p
+  LEFT JOIN LATERAL (SELECT sum(fare_amount)::bigint AS fare, sum(service_fee)::bigint AS fee,
+                            (sum(amount) FILTER (WHERE reason = 'DECIDED_BY_ADMIN'))::bigint AS by_admin
+                       FROM refunds WHERE payment_id = p.id) AS r ON true
+  LEFT JOIN LATERAL (SELECT sum(fare_amount)::bigint AS fare, sum(service_fee)::bigint AS fee
+                       FROM payment_disputes WHERE payment_id = p.id AND status <> 'WON') AS d ON true
+ WHERE p.id = ANY(:ids) AND p.settlement = 'KEPT';
+
 -- name: insert_refunds
 -- Refunds to be done, in the order given.
 INSERT INTO refunds (id, payment_id, fare_amount, service_fee, amount, currency, reason, destination, status, requested_by)
@@ -62,11 +82,16 @@ RETURNING p.*;
 SELECT * FROM refunds WHERE payment_id = ANY(:payment_ids) ORDER BY id;
 
 -- name: takings
--- What a set of things brought in, by currency, but for what their payee has in cash. Whoever decides on it has locked the payments in a statement before.
+-- What a set of things brought in, by currency, but for what their payee has in cash; what was charged back counts as refunded.
+-- Whoever decides on it has locked the payments in a statement before.
 SELECT p.currency, sum(p.captured_amount)::bigint AS captured, sum(coalesce(r.amount, 0))::bigint AS refunded,
        sum(p.service_fee - coalesce(r.service_fee, 0))::bigint AS fees
   FROM payments p
-  LEFT JOIN LATERAL (SELECT sum(amount) AS amount, sum(service_fee) AS service_fee FROM refunds WHERE payment_id = p.id) r ON true
+  LEFT JOIN LATERAL (SELECT sum(amount) AS amount, sum(service_fee) AS service_fee
+                       FROM (SELECT amount, service_fee FROM refunds WHERE payment_id = p.id
+                             UNION ALL
+                             SELECT fare_amount + service_fee, service_fee
+                               FROM payment_disputes WHERE payment_id = p.id AND status <> 'WON') AS gone) r ON true
  WHERE p.payable_kind = :kind AND p.payable_id = ANY(:payable_ids) AND p.settlement = 'KEPT' AND p.method <> 'CASH'
  GROUP BY p.currency ORDER BY p.currency;
 
@@ -161,6 +186,10 @@ UPDATE refunds
  WHERE id = :id
 RETURNING *;
 
+-- name: redirect_refund
+-- A refund that failed goes another way. Its payment is locked.
+UPDATE refunds SET destination = :destination, version = version + 1 WHERE id = :id AND status = 'FAILED' RETURNING *;
+
 -- name: leave_refund_undecided
 -- The gateway is asked again, each time later, up to :ask_in_max.
 UPDATE refunds
@@ -181,7 +210,7 @@ UPDATE gateway_webhooks
    SET tries = tries + 1, apply_after = business_now() + greatest(:lease::interval, interval '1 second' * 2 ^ least(tries, 12))
  WHERE id IN (SELECT id FROM gateway_webhooks WHERE applied_at IS NULL AND apply_after <= business_now()
                ORDER BY apply_after LIMIT :limit FOR UPDATE SKIP LOCKED)
-RETURNING id, facts::text AS facts;
+RETURNING id, gateway, facts::text AS facts;
 
 -- name: webhook_applied
 -- What it says was acted upon.

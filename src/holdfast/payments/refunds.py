@@ -7,7 +7,7 @@ from typing import TypedDict
 from uuid import UUID
 
 import structlog
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from holdfast import audit, events, ledger
 from holdfast.audit import Deed
@@ -19,7 +19,7 @@ from holdfast.payments import postings, repository
 from holdfast.payments.events import PaymentRefunded, RefundDeclined, RefundRequested
 from holdfast.payments.gateway import Declined, DeclineReason, Gateways, Known, Pending, Refunded, RefundOutcome, Unknown
 from holdfast.payments.models import Destination, Method, Payment, PaymentId, Refund, RefundId
-from holdfast.payments.repository import DueRefund, NewRefund
+from holdfast.payments.repository import DueRefund, Left, NewRefund
 from holdfast.payments.states import REFUND, PaymentState, RefundReason, RefundState
 
 LEASE = timedelta(seconds=30)
@@ -53,12 +53,13 @@ async def request(tx: Tx, actor: Actor, requests: Sequence[RefundRequest]) -> li
     for kind in sorted({wanted.payable_kind for wanted in requests}):
         of_kind = {wanted.payable_id: wanted for wanted in requests if wanted.payable_kind == kind and (wanted.fare + wanted.fee).minor > 0}
         payments = {payment.payable_id: payment for payment in await repository.lock_kept(tx, kind, sorted(of_kind))}
+        left = await repository.left_of_kept(tx, [payment.id for payment in payments.values()])
         at_gateways = await _refunded_at_gateways(tx, [payment.id for payment in payments.values() if payment.wallet_amount])
         new = [
             part
             for wanted in of_kind.values()
             if (payment := payments.get(wanted.payable_id)) is not None
-            for part in _parts(payment, wanted, at_gateways.get(payment.id, 0), actor)
+            for part in _parts(payment, _at_most(wanted, left[payment.id]), at_gateways.get(payment.id, 0), actor)
         ]
         refunds += await owe(tx, actor, new)
     return refunds
@@ -77,6 +78,20 @@ async def owe(tx: Tx, actor: Actor, new: Sequence[NewRefund]) -> list[Refund]:
     owed = [postings.owed(payments[refund.payment_id], refund) for refund in kept]
     paid = await _pay(tx, {refund.id: refund for refund in refunds if refund.destination is Destination.WALLET}, {}, owed)
     return [paid.get(refund.id, refund) for refund in refunds]
+
+
+async def send_to_wallet(tx: Tx, actor: Actor, refund_id: RefundId) -> Refund:
+    """A refund that failed goes into its payer's wallet instead, in the admin's transaction, which has its payment locked.
+
+    Raises RefundRunning, RefundedAlready.
+    """
+    refund = await repository.lock_refund(tx, refund_id)
+    assert refund is not None
+    if refund.status is not RefundState.FAILED:
+        raise REFUND.refusals[refund.status]
+    redirected = await repository.redirect_refund(tx, refund_id, Destination.WALLET)
+    await audit.record(tx, [Deed(actor, "refund.sent_to_wallet", refund_id, before=_facts(refund), after=_facts(redirected))])
+    return (await _pay(tx, {refund_id: redirected}, {}, []))[refund_id]
 
 
 class Refunds:
@@ -152,6 +167,14 @@ async def _declined(tx: Tx, payment: Payment, refund: Refund, outcome: Declined)
     await events.publish(tx, [RefundDeclined(**_about(payment, declined))])
 
 
+def _at_most(wanted: RefundRequest, left: Left) -> RefundRequest:
+    """What is asked for, less what an admin gave back or the payer's bank took: whoever asks does not know of either."""
+    if not left.is_less_than_sold:
+        return wanted
+    fare, fee = min(wanted.fare.minor, left.fare), min(wanted.fee.minor, left.fee)
+    return structs.replace(wanted, fare=Amount(wanted.fare.currency, fare), fee=Amount(wanted.fee.currency, fee))
+
+
 def _parts(payment: Payment, wanted: RefundRequest, at_gateway: int, actor: Actor) -> list[NewRefund]:
     """A refund for each place that money goes back to. Of a split payment the gateway gives back what it took, then the wallet gets
     the rest; ``at_gateway`` is what goes back through the gateway already.
@@ -160,7 +183,7 @@ def _parts(payment: Payment, wanted: RefundRequest, at_gateway: int, actor: Acto
     if payment.method in (Method.WALLET, Method.CASH) or wanted.destination is Destination.WALLET:
         through_gateway = 0
     elif payment.wallet_amount:
-        through_gateway = min(total, payment.charged.minor - at_gateway)
+        through_gateway = max(0, min(total, payment.charged.minor - at_gateway - payment.charged_back_amount))
     else:
         through_gateway = total
     of_fare = min(fare.minor, through_gateway)

@@ -59,6 +59,15 @@ class NewRefund(Struct, frozen=True):
         return self.fare + self.fee
 
 
+class Left(Struct, frozen=True):
+    """What is left of a payment that was kept, in minor units. ``is_less_than_sold``: what it paid for does not know that some is gone."""
+
+    id: PaymentId
+    fare: int
+    fee: int
+    is_less_than_sold: bool
+
+
 class Unanswered(Struct, frozen=True):
     """A payment to be asked for. ``is_overdue``: so long after its beginning that whoever called the gateway has given up."""
 
@@ -87,6 +96,7 @@ class WaitingWebhook(Struct, frozen=True):
     """A message to be acted upon: its facts as JSON."""
 
     id: WebhookId
+    gateway: str
     facts: str
 
 
@@ -241,6 +251,21 @@ async def lock_payment(tx: Tx, payment_id: PaymentId) -> Payment | None:
     return await tx.first(SQL.lock_payment, Payment, id=payment_id)
 
 
+async def find_by_reference(tx: Tx, gateway: str, reference: str) -> PaymentId | None:
+    found = await tx.value(SQL.find_by_reference, gateway=gateway, reference=reference)
+    return PaymentId.of(found) if found is not None else None
+
+
+async def charge_back(tx: Tx, payment_id: PaymentId, amount: Amount) -> Payment:
+    charged = await tx.first(SQL.charge_back, Payment, id=payment_id, amount=amount.minor)
+    assert charged is not None
+    return charged
+
+
+async def left_of_kept(tx: Tx, ids: Sequence[PaymentId]) -> dict[PaymentId, Left]:
+    return {left.id: left for left in await tx.all(SQL.left_of_kept, Left, ids=list(ids))}
+
+
 async def claim_refunds(tx: Tx, gateways: Sequence[str], *, limit: int, lease: timedelta) -> list[DueRefund]:
     return await tx.all(SQL.claim_refunds, DueRefund, gateways=list(gateways), limit=limit, lease=lease)
 
@@ -268,6 +293,12 @@ async def decline_refund(tx: Tx, refund_id: RefundId, reason: str, reference: st
     declined = await tx.first(SQL.decline_refund, Refund, id=refund_id, reason=reason, reference=reference)
     assert declined is not None
     return declined
+
+
+async def redirect_refund(tx: Tx, refund_id: RefundId, destination: Destination) -> Refund:
+    redirected = await tx.first(SQL.redirect_refund, Refund, id=refund_id, destination=destination.value)
+    assert redirected is not None
+    return redirected
 
 
 async def leave_refund_undecided(tx: Tx, refund_id: RefundId, *, reference: str | None, ask_in_max: timedelta) -> None:

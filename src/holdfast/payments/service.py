@@ -22,6 +22,7 @@ from holdfast.idempotency import IdempotencyKey, KeyedRequest, OtherBody, Replay
 from holdfast.idempotency.errors import KeyUsedForAnother, StillRunning
 from holdfast.ledger import Account, Overdrawn
 from holdfast.payments import postings, repository
+from holdfast.payments.availability.service import Availability
 from holdfast.payments.cash import Cash
 from holdfast.payments.desk import WalletDesk
 from holdfast.payments.errors import CardNumberSent, MethodNotTaken, PaymentRunning, PaymentUnknown
@@ -60,6 +61,7 @@ class PaymentService:
         outcomes: Outcomes,
         wallets: WalletDesk,
         cash: Cash,
+        availability: Availability,
         return_url: str | None = None,
         screening: Screening = NO_SCREENING,
     ) -> None:
@@ -70,6 +72,7 @@ class PaymentService:
         self._outcomes = outcomes
         self._wallets = wallets
         self._cash = cash
+        self._availability = availability
         self._return_url = return_url
         self._screening = screening
 
@@ -88,10 +91,9 @@ class PaymentService:
 
         ``wallet_first``: what the wallet has is set aside, and the gateway is asked for the rest; all of it, if it is enough.
         The answer is SUCCESS, FAILED (try again until the deadline of the hold), or INITIATED while nobody knows yet, and with CASH until
-        the driver has it. Repeating it
-        with the same key asks for the outcome of the first request and never charges twice. Raises MethodNotTaken, Invalid,
-        CardNumberSent, WalletTooLow, PayableUnknown (also for another's), PaymentRunning, PaymentNotPossible, PaymentInReview,
-        StillRunning, KeyUsedForAnother, and what the thing refuses with.
+        the driver has it. Repeating it with the same key asks for the outcome of the first request and never charges twice. Raises
+        MethodNotTaken, MethodUnavailable, Invalid, CardNumberSent, CashNotTaken, WalletTooLow, PayableUnknown (also for another's),
+        PaymentRunning, PaymentNotPossible, PaymentInReview, StillRunning, KeyUsedForAnother, and what the thing refuses with.
         """
         if token is not None and holds_card_number(token):
             raise CardNumberSent
@@ -99,8 +101,7 @@ class PaymentService:
             return await self._wallets.pay(actor, key, payable, origin)
         if method is Method.CASH:
             return await self._pay_in_cash(actor, key, payable, origin)
-        gateway = self._gateways.taking(method)
-        if gateway is None:
+        if self._gateways.taking(method) is None:
             raise MethodNotTaken(method=method.value, supported=", ".join([*self._gateways.methods(), Method.WALLET, Method.CASH]))
         if token is None:
             raise Invalid(("token", "Send the token of your card or account that the gateway's page gave you."))
@@ -108,7 +109,7 @@ class PaymentService:
         await self._screening.look()
         means = Means(method, token, origin)
         try:
-            begun = await self._begin(actor, key, payment_id, payable, means, gateway.name, wallet_first=wallet_first)
+            begun = await self._begin(actor, key, payment_id, payable, means, wallet_first=wallet_first)
         except _WalletIsEnough:
             return await self._wallets.pay(actor, key, payable, origin)
         except Overdrawn as error:
@@ -120,13 +121,14 @@ class PaymentService:
             return begun
         if begun.id != payment_id:
             return await self._ask_again(begun, token)
-        outcome = await gateway.charge(begun.id, begun.charged, token, self._return_url, begun.authenticate)
+        outcome = await self._gateways[begun.gateway].charge(begun.id, begun.charged, token, self._return_url, begun.authenticate)
+        await self._availability.heard(begun.gateway, outcome)
         return await self._make_true(begun, outcome)
 
     async def _pay_in_cash(self, actor: Actor, key: IdempotencyKey, payable: tuple[str, UUID], origin: Origin) -> PaymentAnswer:
         """Nobody is asked: the payment waits for the driver's word."""
         await self._screening.look()
-        begun = await self._begin(actor, key, PaymentId.new(), payable, Means(Method.CASH, None, origin), CASH_GATEWAY)
+        begun = await self._begin(actor, key, PaymentId.new(), payable, Means(Method.CASH, None, origin))
         if isinstance(begun, Refusal):
             raise begun
         if isinstance(begun, PaymentAnswer):
@@ -137,6 +139,7 @@ class PaymentService:
     async def _require_cash(self, tx: Tx, due: Due) -> None:
         if due.earner is Earner.WALLET:
             raise MethodNotTaken(method=Method.CASH.value, supported=", ".join(self._gateways.methods()))
+        await self._availability.require_on(tx, Method.CASH)
         await self._cash.require_taken(tx, due.payee_id, due.total.currency)
 
     @retried
@@ -160,7 +163,6 @@ class PaymentService:
         payment_id: PaymentId,
         payable: tuple[str, UUID],
         means: Means,
-        gateway: str,
         *,
         wallet_first: bool = False,
     ) -> Payment | PaymentAnswer | Refusal:
@@ -189,6 +191,8 @@ class PaymentService:
             if isinstance(verdict, Refusal):
                 await idempotency.keep(tx, {request.key: None})
                 return verdict
+            # After the screening: what it refuses must not use up the one payment that may try a gateway.
+            gateway = CASH_GATEWAY if means.method is Method.CASH else (await self._availability.choose(tx, means.method)).name
             payment = await repository.insert_payment(
                 tx,
                 payment_id=payment_id,

@@ -18,6 +18,7 @@ from holdfast.common.money import Amount
 from holdfast.database import Database, Tx, retried
 from holdfast.idempotency import RequestKey
 from holdfast.payments import postings, repository
+from holdfast.payments.disputes.models import Dispute
 from holdfast.payments.events import PaymentSucceeded
 from holdfast.payments.gateway import Captured, DeclineReason
 from holdfast.payments.models import Method, Payment, PaymentId, Refund
@@ -29,11 +30,12 @@ log = structlog.get_logger()
 
 
 class PaymentAnswer(Struct, frozen=True):
-    """A payment with what it paid for and what went back of it: what is answered, and kept under the key of its request."""
+    """A payment with what it paid for, what went back of it and its disputes: what is answered, and kept under its request's key."""
 
     payment: Payment
     standing: Standing | None = None
     refunds: tuple[Refund, ...] = ()
+    disputes: tuple[Dispute, ...] = ()
 
 
 class SettlingDesk:

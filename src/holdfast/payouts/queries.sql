@@ -32,16 +32,17 @@ SELECT payee_id FROM payout_payees WHERE payee_id = :payee_id FOR NO KEY UPDATE;
 
 -- name: standing
 -- What a payee's accounts have in a currency, and what their sessions without a payout that was approved brought in. Both in one
--- statement: a refund or a capture that commits meanwhile is in both or in neither. Whoever decides on it has locked the payee before.
+-- statement: a refund, a chargeback or a capture that commits meanwhile is in both or in neither. Whoever decides on it has locked the payee before.
 SELECT :currency::text AS currency,
        (SELECT coalesce(sum(e.amount), 0)::bigint
           FROM ledger_accounts a JOIN ledger_entries e ON e.account_id = a.id
          WHERE a.kind = ANY(:kinds) AND a.owner = :owner AND a.currency = :currency::text) AS balance,
-       (SELECT coalesce(sum(p.fare_amount - coalesce(r.fare, 0)), 0)::bigint
+       (SELECT coalesce(sum(p.fare_amount - coalesce(r.fare, 0) - coalesce(d.fare, 0)), 0)::bigint
           FROM driver_sessions s
           JOIN bookings b ON b.kind = 'session' AND b.owner_id = s.id
           JOIN payments p ON p.payable_kind = 'booking' AND p.payable_id = b.id AND p.settlement = 'KEPT' AND p.currency = :currency::text
           LEFT JOIN LATERAL (SELECT sum(fare_amount) AS fare FROM refunds WHERE payment_id = p.id) AS r ON true
+          LEFT JOIN LATERAL (SELECT sum(fare_amount) AS fare FROM payment_disputes WHERE payment_id = p.id AND status <> 'WON') AS d ON true
          WHERE s.driver_id = :payee_id
            AND NOT EXISTS (SELECT FROM driver_payouts o WHERE o.session_id = s.id AND o.status IN ('APPROVED', 'IN_BATCH', 'PAID'))) AS unpaid;
 

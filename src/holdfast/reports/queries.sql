@@ -72,8 +72,8 @@ WITH booked AS (
     SELECT e.currency,
            coalesce(-sum(e.amount) FILTER (WHERE a.kind = 'GATEWAY' AND e.purpose = 'CAPTURE'), 0)::bigint AS captured,
            coalesce(sum(e.amount) FILTER (WHERE a.kind = 'REFUNDS_DUE' AND e.amount > 0), 0)::bigint AS refunded,
-           coalesce(sum(e.amount) FILTER (WHERE a.kind = 'FEES'), 0)::bigint AS fees,
-           coalesce(sum(e.amount) FILTER (WHERE a.kind = 'BANK'), 0)::bigint AS paid_out,
+           coalesce(sum(e.amount) FILTER (WHERE a.kind = 'FEES' AND e.purpose NOT IN ('CHARGEBACK', 'CHARGEBACK_WON')), 0)::bigint AS fees,
+           coalesce(sum(e.amount) FILTER (WHERE a.kind = 'BANK' AND e.purpose <> 'GATEWAY_PAYOUT'), 0)::bigint AS paid_out,
            coalesce(sum(e.amount) FILTER (WHERE a.kind = 'PAYEE' AND e.purpose IN ('CAPTURE', 'REFUND_OWED')), 0)::bigint AS earned
       FROM ledger_entries e JOIN ledger_accounts a ON a.id = e.account_id
      WHERE e.posted_at >= :starts_at AND e.posted_at < :ends_at

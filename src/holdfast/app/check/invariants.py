@@ -37,6 +37,7 @@ APPEND_ONLY = (
     "ledger_closings",
     "ledger_days",
     "ledger_day_balances",
+    "settlement_lines",
 )
 
 BOOKING_EVENTS = {

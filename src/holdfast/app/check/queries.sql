@@ -181,6 +181,15 @@ SELECT coalesce(t.id, d.id) AS id, coalesce(t.purpose, d.purpose) AS purpose, co
              UNION ALL
              SELECT id, 'REFUND_PAID', currency, amount FROM refunds WHERE status = 'SUCCESS'
              UNION ALL
+             SELECT id, 'CHARGEBACK', currency, fare_amount + service_fee FROM payment_disputes WHERE fare_amount + service_fee > 0
+             UNION ALL
+             SELECT id, 'CHARGEBACK_WON', currency, fare_amount + service_fee FROM payment_disputes
+              WHERE status = 'WON' AND fare_amount + service_fee > 0
+             UNION ALL
+             SELECT id, 'GATEWAY_FEE', currency, abs(fee) FROM settlement_lines WHERE fee <> 0
+             UNION ALL
+             SELECT id, 'GATEWAY_PAYOUT', currency, abs(net) FROM settlement_lines WHERE kind = 'PAYOUT' AND net <> 0
+             UNION ALL
              SELECT id, 'CASH_KEPT', currency, fare_amount FROM payments WHERE settlement = 'KEPT' AND method = 'CASH' AND fare_amount > 0
              UNION ALL
              SELECT id, 'RESERVED', currency, wallet_amount FROM payments WHERE wallet_amount > 0
@@ -245,6 +254,31 @@ SELECT coalesce(a.kind, x.kind) AS account, coalesce(a.owner, x.owner) AS owner,
                             AS side (kind, owner, amount)
                       GROUP BY side.kind, side.owner, r.currency
                      UNION ALL
+                     -- A wallet cannot owe: what a dispute takes beyond it, its owner owes, so the entries say how much of it is where.
+                     SELECT a.kind, a.owner, e.currency, sum(e.amount)
+                       FROM payment_disputes d JOIN payments p ON p.id = d.payment_id AND p.earner = 'WALLET'
+                       JOIN ledger_entries e ON e.transaction_id = d.id AND e.purpose IN ('CHARGEBACK', 'CHARGEBACK_WON')
+                       JOIN ledger_accounts a ON a.id = e.account_id AND a.kind IN ('PAYEE', 'WALLET') AND a.owner = p.payee_id::text
+                      GROUP BY a.kind, a.owner, e.currency
+                     UNION ALL
+                     SELECT side.kind, side.owner, d.currency, sum(side.amount)
+                       FROM payment_disputes d JOIN payments p ON p.id = d.payment_id
+                       CROSS JOIN LATERAL (VALUES
+                            ('GATEWAY', d.gateway, d.fare_amount + d.service_fee),
+                            ('FEES', '', -d.service_fee),
+                            ('PAYEE', p.payee_id::text, CASE WHEN p.earner = 'PAYEE' THEN -d.fare_amount ELSE 0 END))
+                            AS side (kind, owner, amount)
+                      WHERE d.status <> 'WON'
+                      GROUP BY side.kind, side.owner, d.currency
+                     UNION ALL
+                     SELECT side.kind, side.owner, l.currency, sum(side.amount)
+                       FROM settlement_lines l
+                       CROSS JOIN LATERAL (VALUES
+                            ('GATEWAY', l.gateway, l.fee - CASE WHEN l.kind = 'PAYOUT' THEN l.net ELSE 0 END),
+                            ('GATEWAY_COSTS', l.gateway, -l.fee),
+                            ('BANK', '', CASE WHEN l.kind = 'PAYOUT' THEN l.net ELSE 0 END)) AS side (kind, owner, amount)
+                      GROUP BY side.kind, side.owner, l.currency
+                     UNION ALL
                      SELECT side.kind, side.owner, o.currency, sum(side.amount)
                        FROM driver_payouts o
                        CROSS JOIN LATERAL (VALUES
@@ -259,10 +293,12 @@ SELECT coalesce(a.kind, x.kind) AS account, coalesce(a.owner, x.owner) AS owner,
  WHERE coalesce(a.balance, 0) <> coalesce(x.balance, 0);
 
 -- name: i4_payments
--- Of no payment is more refunded than captured, and what is kept is what was asked.
-SELECT id AS payment_id, status, settlement, total_amount, currency, captured_amount, captured_currency, refund_amount, refunded_amount
+-- Of no payment is more refunded and charged back than captured, and what is kept is what was asked.
+SELECT id AS payment_id, status, settlement, total_amount, currency, captured_amount, captured_currency, refund_amount, refunded_amount,
+       charged_back_amount
   FROM payments
- WHERE refunded_amount < 0 OR refunded_amount > refund_amount OR refund_amount > coalesce(captured_amount, 0)
+ WHERE refunded_amount < 0 OR refunded_amount > refund_amount OR charged_back_amount < 0
+    OR refund_amount + charged_back_amount > coalesce(captured_amount, 0)
     OR (settlement = 'KEPT' AND (captured_amount <> total_amount OR captured_currency <> currency))
     OR total_amount <> fare_amount + service_fee;
 
@@ -274,6 +310,14 @@ SELECT coalesce(p.id, r.payment_id) AS payment_id, p.refund_amount, r.asked, p.r
                FROM refunds GROUP BY payment_id) AS r ON r.payment_id = p.id
  WHERE p.id IS NULL OR p.refund_amount <> coalesce(r.asked, 0) OR p.refunded_amount <> coalesce(r.done, 0);
 
+-- name: i4_disputes
+-- A payment counts as charged back what its disputes that were not won add up to.
+SELECT p.id AS payment_id, p.charged_back_amount, d.amount
+  FROM payments p
+  FULL JOIN (SELECT payment_id, sum(fare_amount + service_fee) AS amount FROM payment_disputes WHERE status <> 'WON' GROUP BY payment_id) AS d
+    ON d.payment_id = p.id
+ WHERE p.id IS NULL OR p.charged_back_amount <> coalesce(d.amount, 0);
+
 -- name: i4_payees
 -- No account of ours is overdrawn. A payee may owe: more can go back after a payout than was earned since.
 SELECT a.kind AS account, a.owner, a.currency, sum(e.balance) AS balance
@@ -281,7 +325,14 @@ SELECT a.kind AS account, a.owner, a.currency, sum(e.balance) AS balance
   JOIN ledger_accounts a ON a.id = e.account_id
  WHERE a.kind <> 'PAYEE'
  GROUP BY a.kind, a.owner, a.currency
-HAVING CASE WHEN a.kind IN ('GATEWAY', 'CASH') THEN sum(e.balance) > 0 ELSE sum(e.balance) < 0 END;
+HAVING CASE WHEN a.kind = 'GATEWAY' THEN sum(e.balance) > (SELECT coalesce(sum(abs(l.fee) + CASE WHEN l.kind = 'PAYOUT' THEN abs(l.net) ELSE 0 END), 0)
+                                                              FROM settlement_lines l WHERE l.gateway = a.owner AND l.currency = a.currency)
+                                                         + (SELECT coalesce(sum(d.fare_amount + d.service_fee), 0)
+                                                              FROM payment_disputes d WHERE d.gateway = a.owner AND d.currency = a.currency)
+            WHEN a.kind = 'CASH' THEN sum(e.balance) > 0
+            WHEN a.kind IN ('BANK', 'GATEWAY_COSTS') THEN false
+            WHEN a.kind = 'FEES' THEN sum(e.balance) < -(SELECT coalesce(sum(service_fee), 0) FROM payment_disputes WHERE status <> 'WON')
+            ELSE sum(e.balance) < 0 END;
 
 -- name: i4_paid_out
 -- Nobody is paid out more than was earned less what was refunded: no approval leaves a payee's accounts below zero, except for what
@@ -300,11 +351,15 @@ SELECT w.owner AS payee_id, w.currency, w.transaction_id AS payout_id, w.amount,
 SELECT o.id AS payout_id, o.session_id, o.driver_id, s.driver_id AS driver_of_session, o.gross_amount, t.gross, o.service_fees, t.fees
   FROM driver_payouts o
   LEFT JOIN driver_sessions s ON s.id = o.session_id
-  LEFT JOIN LATERAL (SELECT sum(p.captured_amount - coalesce(r.amount, 0)) AS gross, sum(p.service_fee - coalesce(r.fees, 0)) AS fees
+  LEFT JOIN LATERAL (SELECT sum(p.captured_amount - coalesce(r.amount, 0) - coalesce(d.amount, 0)) AS gross,
+                            sum(p.service_fee - coalesce(r.fees, 0) - coalesce(d.fees, 0)) AS fees
                        FROM bookings b
                        JOIN payments p ON p.payable_kind = 'booking' AND p.payable_id = b.id AND p.settlement = 'KEPT' AND p.method <> 'CASH'
                        LEFT JOIN LATERAL (SELECT sum(amount) AS amount, sum(service_fee) AS fees
                                             FROM refunds WHERE payment_id = p.id AND created_at <= o.approved_at) AS r ON true
+                       LEFT JOIN LATERAL (SELECT sum(fare_amount + service_fee) AS amount, sum(service_fee) AS fees
+                                            FROM payment_disputes WHERE payment_id = p.id AND opened_at <= o.approved_at
+                                             AND (status <> 'WON' OR decided_at > o.approved_at)) AS d ON true
                       WHERE b.kind = 'session' AND b.owner_id = o.session_id AND p.currency = o.currency) AS t ON true
  WHERE o.approved_at IS NOT NULL
    AND (s.driver_id IS DISTINCT FROM o.driver_id OR o.gross_amount <> coalesce(t.gross, 0) OR o.service_fees <> coalesce(t.fees, 0)
@@ -326,11 +381,13 @@ SELECT k.actor_id, k.key, k.result_id, 'answers with what does not exist'
    AND NOT EXISTS (SELECT FROM payments p WHERE p.id = k.result_id AND p.payer_id = k.actor_id);
 
 -- name: i6_confirmed
--- Every confirmed booking is paid for: exactly one kept payment of its customer, of its amount once what a change saved has gone back.
+-- Every confirmed booking is paid for: exactly one kept payment of its customer, of its amount once what a change saved has gone back;
+-- what an admin gave back besides does not count.
 SELECT b.id AS booking_id, b.fare + b.service_fee AS total, b.currency, p.payments, p.captured, p.refund_amount
   FROM bookings b
   LEFT JOIN (SELECT payable_id, payer_id, captured_currency, count(*) AS payments, sum(captured_amount) AS captured,
-                    sum(refund_amount) AS refund_amount
+                    sum(refund_amount - (SELECT coalesce(sum(amount), 0) FROM refunds
+                                          WHERE payment_id = payments.id AND reason = 'DECIDED_BY_ADMIN')) AS refund_amount
                FROM payments WHERE payable_kind = 'booking' AND settlement = 'KEPT'
               GROUP BY payable_id, payer_id, captured_currency) AS p
     ON p.payable_id = b.id AND p.payer_id = b.customer_id AND p.captured_currency = b.currency
@@ -363,13 +420,16 @@ SELECT id AS payment_id, payable_id, settlement, captured_amount, refund_amount
 
 -- name: i6_cancelled
 -- Of a booking that was paid for and cancelled goes back what the policy says: all of it where it was called off, the fare where its
--- customer cancelled before departure and did not give it up, nothing afterwards; and whatever earlier changes saved.
+-- customer cancelled before departure and did not give it up, nothing afterwards; and whatever earlier changes saved. Where an admin gave
+-- back or a bank took some, the policy has only the rest.
 SELECT b.id AS booking_id, b.end_reason, p.id AS payment_id, p.captured_amount, p.refund_amount, b.fare, b.ended_at, closing.closed_at
   FROM bookings b
   JOIN payments p ON p.payable_kind = 'booking' AND p.payable_id = b.id AND p.settlement = 'KEPT'
   LEFT JOIN LATERAL (SELECT min(o.closed_at) AS closed_at
                        FROM booking_items i JOIN pools o ON o.id = i.pool_id WHERE i.booking_id = b.id) AS closing ON true
  WHERE b.status = 'CANCELLED'
+   AND NOT EXISTS (SELECT FROM refunds WHERE payment_id = p.id AND reason = 'DECIDED_BY_ADMIN')
+   AND NOT EXISTS (SELECT FROM payment_disputes WHERE payment_id = p.id)
    AND p.refund_amount <> CASE WHEN b.end_reason = 'CALLED_OFF' THEN p.captured_amount
                                WHEN closing.closed_at <= b.ended_at OR EXISTS (
                                     SELECT FROM audit_logs a WHERE a.entity_id = b.id AND a.action = 'booking.cancelled'
@@ -604,3 +664,17 @@ SELECT w.owner_id, w.user_id, w.number, w.admitted_at, w.booking_id, b.customer_
   FROM waiting_places w LEFT JOIN bookings b ON b.id = w.booking_id
  WHERE w.booking_id IS NOT NULL
    AND (b.id IS NULL OR b.customer_id <> w.user_id OR b.owner_id <> w.owner_id OR b.created_at < w.admitted_at);
+
+-- name: i16_sent
+-- No gateway sent more to our bank than it settled.
+SELECT gateway, currency, sum(net) AS left_at_gateway FROM settlement_lines GROUP BY gateway, currency HAVING sum(net) < 0;
+
+-- name: i16_orders
+-- What admins ordered to be given back was given back, and above the limit another one had agreed.
+SELECT payment_id, sum(ordered) AS ordered, sum(given_back) AS given_back, sum(alone) AS decided_alone
+  FROM (SELECT payment_id, CASE WHEN status = 'DONE' THEN amount ELSE 0 END AS ordered, 0 AS given_back,
+               CASE WHEN needs_another_admin AND decided_by = ordered_by THEN 1 ELSE 0 END AS alone
+          FROM refund_orders
+        UNION ALL
+        SELECT payment_id, 0, amount, 0 FROM refunds WHERE reason = 'DECIDED_BY_ADMIN') AS each
+ GROUP BY payment_id HAVING sum(ordered) <> sum(given_back) OR sum(alone) > 0;

@@ -15,6 +15,7 @@ from holdfast.app.cli.faults import faults
 from holdfast.app.cli.import_gtfs import import_gtfs
 from holdfast.app.cli.lint import lint
 from holdfast.app.cli.migrate import migrate
+from holdfast.app.cli.reconcile import reconcile
 from holdfast.app.cli.sandbox import sandbox
 from holdfast.app.cli.serve import serve
 from holdfast.app.cli.simulate import simulate
@@ -40,6 +41,7 @@ commands.command()(create_admin)
 commands.command("import-gtfs")(import_gtfs)
 commands.command()(simulate)
 commands.command()(check)
+commands.command()(reconcile)
 commands.add_typer(audit, name="audit")
 commands.command(rich_help_panel="For deployments")(serve)
 commands.command(rich_help_panel="For deployments")(worker)

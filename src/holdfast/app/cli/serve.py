@@ -35,7 +35,12 @@ def serve(
     program, registry = build_program(settings), new_registry()
     for measure in program.measures:
         registry.register(measure)
-    internal = InternalApp(settings.database_url, registry, is_draining=lambda: server.should_exit)
+    internal = InternalApp(
+        settings.database_url,
+        registry,
+        is_draining=lambda: server.should_exit,
+        count_overdue_differences=program.count_overdue_differences,
+    )
     internal_port = settings.internal_port or settings.port + 1
     program = replace(program, lifespan=[*program.lifespan, lambda _: internal_server(internal, internal_port)])
     config = uvicorn.Config(

@@ -1,4 +1,4 @@
-"""The sandbox's interface: charges, refunds, what moved, and the page for 3-D Secure."""
+"""The sandbox's interface: charges, refunds, disputes, what moved, and the page for 3-D Secure."""
 
 import asyncio
 import hmac
@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any, ParamSpec, TypeVar
+from typing import Annotated, Any, Literal, ParamSpec, TypeVar
 
 from litestar import Litestar, MediaType, Request, Response, get, post
 from litestar.connection import ASGIConnection
@@ -20,8 +20,19 @@ from msgspec import Meta, Struct
 
 from holdfast.app.sandbox import pages
 from holdfast.app.sandbox.courier import Courier
-from holdfast.app.sandbox.script import SCRIPTS, ChargeStatus, Reply, Script, script_of
-from holdfast.app.sandbox.store import Charge, NewCharge, NotRefundable, OtherRequest, Store, shown_charge, shown_movements, shown_refund
+from holdfast.app.sandbox.script import SCRIPTS, ChargeStatus, DisputeStatus, Reply, Script, script_of
+from holdfast.app.sandbox.store import (
+    Charge,
+    NewCharge,
+    NotDisputable,
+    NotRefundable,
+    OtherRequest,
+    Store,
+    shown_charge,
+    shown_dispute,
+    shown_movements,
+    shown_refund,
+)
 from holdfast.common.batching import Batcher
 
 P = ParamSpec("P")
@@ -56,6 +67,20 @@ class RefundRequest(Struct, frozen=True, forbid_unknown_fields=True, rename="cam
     charge_id: Text
     amount: Minor
     currency: Currency
+
+
+class DisputeRequest(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """Be the payer of a charge who disputes it at the bank. Without an amount: all of it."""
+
+    charge_id: Text
+    reason: Text = "fraudulent"
+    amount: Minor | None = None
+
+
+class DecisionRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Be the bank that decides a dispute."""
+
+    status: Literal["won", "lost"]
 
 
 class Sandbox:
@@ -172,6 +197,28 @@ async def list_refunds(charge: str, sandbox: Sandbox) -> list[dict[str, object]]
     return [shown_refund(found) for found in await sandbox.ask(sandbox.store.refunds_of, charge)]
 
 
+@post("/disputes", status_code=HTTP_200_OK)
+async def dispute(data: JSONBody[DisputeRequest], sandbox: Sandbox) -> dict[str, object]:
+    """Dispute a charge."""
+    opened = await sandbox.ask(sandbox.store.dispute, data.charge_id, data.amount, data.reason)
+    sandbox.something_due.set()
+    return shown_dispute(opened)
+
+
+@get("/disputes")
+async def list_disputes(charge: str, sandbox: Sandbox) -> list[dict[str, object]]:
+    """The disputes of a charge."""
+    return [shown_dispute(found) for found in await sandbox.ask(sandbox.store.disputes_of, charge)]
+
+
+@post("/disputes/{dispute_id:str}", status_code=HTTP_200_OK)
+async def decide_dispute(dispute_id: str, data: JSONBody[DecisionRequest], sandbox: Sandbox) -> dict[str, object]:
+    """Decide a dispute."""
+    decided = await sandbox.ask(sandbox.store.decide_dispute, dispute_id, DisputeStatus(data.status))
+    sandbox.something_due.set()
+    return shown_dispute(decided)
+
+
 @get("/settled")
 async def list_settled(
     sandbox: Sandbox, since: float = 0.0, after: int = 0, limit: Annotated[int, Meta(ge=1, le=1000)] = 500
@@ -247,11 +294,12 @@ def create_sandbox(
 
     return Litestar(
         route_handlers=[
-            livez, charge, find_charge, refund, find_refund, list_refunds, list_settled, list_tokens, show_page, answer_page,
+            livez, charge, find_charge, refund, find_refund, list_refunds, dispute, list_disputes, decide_dispute, list_settled,
+            list_tokens, show_page, answer_page,
         ],
         dependencies={"sandbox": Provide(give, sync_to_thread=False)},
         guards=[require_secret],
-        exception_handlers={OtherRequest: _refused(409), NotRefundable: _refused(422)},
+        exception_handlers={OtherRequest: _refused(409), NotRefundable: _refused(422), NotDisputable: _refused(422)},
         lifespan=[running],
         openapi_config=None,
         request_max_body_size=64 * 1024,

@@ -17,6 +17,13 @@ class RefundStatus(StrEnum):
     PENDING = "pending"
 
 
+class DisputeStatus(StrEnum):
+    WAITING = "waiting"
+    OPENED = "opened"
+    WON = "won"
+    LOST = "lost"
+
+
 class Reply(StrEnum):
     """How a request is answered, whatever was done."""
 
@@ -44,6 +51,7 @@ class Script(Struct, frozen=True):
     takes_less_by: int = 0
     refund: RefundStatus = RefundStatus.DONE
     refund_reply: Reply = Reply.AT_ONCE
+    is_disputed: bool = False
 
 
 REASONS = ("insufficient_funds", "expired_card", "stolen_card", "limit_exceeded", "do_not_honor", "suspected_fraud")
@@ -83,6 +91,10 @@ SCRIPTS = {
         later=ChargeStatus.CAPTURED,
     ),
     "tok_wrong_amount": Script("One minor unit less is taken than was asked for.", takes_less_by=1),
+    "tok_dispute": Script(
+        "The money is taken; a few seconds later the payer's bank takes it back, until POST /disputes/{id} decides.",
+        is_disputed=True,
+    ),
     "tok_refund_pending": Script("The money is taken; refunds take a few seconds, which a webhook tells.", refund=RefundStatus.PENDING),
     "tok_refund_declined": Script("The money is taken; refunds are declined.", refund=RefundStatus.DECLINED),
     "tok_refund_timeout_done": Script(

@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
-from holdfast.app.sandbox.script import AUTHENTICATION_EXPIRED, AUTHENTICATION_FAILED, ChargeStatus, RefundStatus, script_of
+from holdfast.app.sandbox.script import AUTHENTICATION_EXPIRED, AUTHENTICATION_FAILED, ChargeStatus, DisputeStatus, RefundStatus, script_of
 
 T = TypeVar("T")
 
@@ -32,6 +32,12 @@ _SCHEMA = """
     ) STRICT;
     CREATE INDEX IF NOT EXISTS refunds_charge_id ON refunds (charge_id);
     CREATE INDEX IF NOT EXISTS refunds_decide_at ON refunds (decide_at) WHERE decide_at IS NOT NULL;
+    CREATE TABLE IF NOT EXISTS disputes (
+        id TEXT PRIMARY KEY, charge_id TEXT NOT NULL REFERENCES charges (id), amount INTEGER NOT NULL, currency TEXT NOT NULL,
+        reason TEXT NOT NULL, status TEXT NOT NULL, decide_at REAL
+    ) STRICT;
+    CREATE INDEX IF NOT EXISTS disputes_charge_id ON disputes (charge_id);
+    CREATE INDEX IF NOT EXISTS disputes_decide_at ON disputes (decide_at) WHERE decide_at IS NOT NULL;
     CREATE TABLE IF NOT EXISTS movements (
         position INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, id TEXT NOT NULL, charge_id TEXT NOT NULL,
         amount INTEGER NOT NULL, currency TEXT NOT NULL, reference TEXT NOT NULL, at REAL NOT NULL
@@ -51,6 +57,10 @@ class OtherRequest(Exception):
 
 class NotRefundable(Exception):
     """There is no such charge, it was not captured in this currency, or less of it is left."""
+
+
+class NotDisputable(Exception):
+    """There is no such charge or dispute, it was not captured, or it is decided already."""
 
 
 class MovementKind(StrEnum):
@@ -109,6 +119,18 @@ class SandboxRefund(Struct, frozen=True):
     decide_at: float | None
     created_at: float
     done_at: float | None
+
+
+class SandboxDispute(Struct, frozen=True):
+    """A charge that its payer disputes."""
+
+    id: str
+    charge_id: str
+    amount: int
+    currency: str
+    reason: str
+    status: DisputeStatus
+    decide_at: float | None
 
 
 class Movement(Struct, frozen=True):
@@ -233,6 +255,25 @@ class Store:
     def refunds_of(self, charge_id: str) -> list[SandboxRefund]:
         return self._all(SandboxRefund, "SELECT * FROM refunds WHERE charge_id = ? ORDER BY created_at, id", charge_id)
 
+    def dispute(self, charge_id: str, amount: int | None, reason: str) -> SandboxDispute:
+        """The payer of a charge disputes it, all of it or ``amount``. Raises NotDisputable."""
+        with self._transaction():
+            charge = self.find_charge(charge_id)
+            if charge is None or charge.status is not ChargeStatus.CAPTURED:
+                raise NotDisputable
+            return self._announce_dispute(self._dispute_later(charge, amount or charge.taken, reason, 0.0).id, DisputeStatus.OPENED)
+
+    def decide_dispute(self, dispute_id: str, status: DisputeStatus) -> SandboxDispute:
+        """The payer's bank decides; a dispute that was lost can be won after all. Raises NotDisputable."""
+        with self._transaction():
+            dispute = self._one(SandboxDispute, "SELECT * FROM disputes WHERE id = ?", dispute_id)
+            if dispute is None or dispute.status is DisputeStatus.WON:
+                raise NotDisputable
+            return self._announce_dispute(dispute_id, status)
+
+    def disputes_of(self, charge_id: str) -> list[SandboxDispute]:
+        return self._all(SandboxDispute, "SELECT * FROM disputes WHERE charge_id = ? AND status <> 'waiting' ORDER BY rowid", charge_id)
+
     def movements(self, since: float, after: int, limit: int) -> list[Movement]:
         """Movements from a time on, in order, after a position."""
         return self._all(Movement, "SELECT * FROM movements WHERE at >= ? AND position > ? ORDER BY position LIMIT ?", since, after, limit)
@@ -248,12 +289,15 @@ class Store:
                     self._decide(charge.id, charge.later, None)
             for refund in self._all(SandboxRefund, "SELECT * FROM refunds WHERE decide_at <= ? LIMIT 500", now):
                 self._decide_refund(refund.id, RefundStatus.DONE)
+            for dispute in self._all(SandboxDispute, "SELECT * FROM disputes WHERE decide_at <= ? LIMIT 500", now):
+                self._announce_dispute(dispute.id, DisputeStatus.OPENED)
 
     def next_due_in(self) -> float | None:
         """Seconds until there is something to do; None where nothing is put off."""
         (first,) = self._database.execute(
             "SELECT min(at) FROM (SELECT min(decide_at) AS at FROM charges WHERE decide_at IS NOT NULL"
             " UNION ALL SELECT min(decide_at) FROM refunds WHERE decide_at IS NOT NULL"
+            " UNION ALL SELECT min(decide_at) FROM disputes WHERE decide_at IS NOT NULL"
             " UNION ALL SELECT min(deliver_at) FROM messages WHERE deliver_at IS NOT NULL)"
         ).fetchone()
         return None if first is None else float(first) - time.time()
@@ -303,6 +347,8 @@ class Store:
                 "charge", charge_id, {**shown, "status": ChargeStatus.CAPTURED, "taken": charge.amount}, copies=1, is_forged=True
             )
         self._announce("charge", charge_id, shown, copies=script.webhooks)
+        if taken and script.is_disputed:
+            self._dispute_later(self._charge(charge_id), taken, "fraudulent", now + self._late_s)
 
     def _decide_refund(self, refund_id: str, status: RefundStatus) -> None:
         refund, now = self._refund(refund_id), time.time()
@@ -319,6 +365,27 @@ class Store:
             self._move(MovementKind.REFUND, refund_id, refund.charge_id, refund.amount, refund.currency, refund.reference, now)
         script = script_of(self._charge(refund.charge_id).token)
         self._announce("refund", refund_id, shown_refund(self._refund(refund_id)), copies=script.webhooks)
+
+    def _dispute_later(self, charge: Charge, amount: int, reason: str, at: float) -> SandboxDispute:
+        dispute_id = f"dp_{secrets.token_hex(12)}"
+        self._database.execute(
+            "INSERT INTO disputes (id, charge_id, amount, currency, reason, status, decide_at) VALUES (?, ?, ?, ?, ?, 'waiting', ?)",
+            (dispute_id, charge.id, amount, charge.currency, reason, at),
+        )
+        return self._dispute(dispute_id)
+
+    def _announce_dispute(self, dispute_id: str, status: DisputeStatus) -> SandboxDispute:
+        self._database.execute("UPDATE disputes SET status = ?, decide_at = NULL WHERE id = ?", (status, dispute_id))
+        dispute = self._dispute(dispute_id)
+        charge = self._charge(dispute.charge_id)
+        shown: dict[str, object] = {**shown_dispute(dispute), "chargeReference": charge.reference}
+        self._announce("dispute", charge.id, shown, copies=script_of(charge.token).webhooks)
+        return dispute
+
+    def _dispute(self, dispute_id: str) -> SandboxDispute:
+        found = self._one(SandboxDispute, "SELECT * FROM disputes WHERE id = ?", dispute_id)
+        assert found is not None
+        return found
 
     def _move(self, kind: MovementKind, moved_id: str, charge_id: str, amount: int, currency: str, reference: str, at: float) -> None:
         self._database.execute(
@@ -388,6 +455,18 @@ def shown_refund(refund: SandboxRefund) -> dict[str, object]:
         "amount": refund.amount,
         "currency": refund.currency,
         "reason": refund.reason,
+    }
+
+
+def shown_dispute(dispute: SandboxDispute) -> dict[str, object]:
+    """A dispute as the interface and the webhooks show it."""
+    return {
+        "id": dispute.id,
+        "chargeId": dispute.charge_id,
+        "status": dispute.status,
+        "amount": dispute.amount,
+        "currency": dispute.currency,
+        "reason": dispute.reason,
     }
 
 

@@ -21,6 +21,9 @@ from holdfast.payments.gateway import (
     NOTHING_KNOWN,
     Captured,
     Declined,
+    DisputeFact,
+    DisputeStatus,
+    Fact,
     ForgedWebhook,
     GatewayDown,
     Known,
@@ -67,6 +70,16 @@ class _Refund(Struct, frozen=True, rename="camel"):
     reference: str
     status: Literal["done", "declined", "pending"]
     reason: str | None = None
+
+
+class _Dispute(Struct, frozen=True, rename="camel"):
+    id: str
+    charge_id: str
+    charge_reference: str
+    status: Literal["opened", "won", "lost"]
+    amount: int
+    currency: str
+    reason: str
 
 
 class _Movement(Struct, frozen=True, rename="camel"):
@@ -225,7 +238,7 @@ def _refund_outcome_of(refund: _Refund) -> RefundOutcome:
             return Pending(refund.reference)
 
 
-def _facts(message: _Message) -> tuple[PaymentFact | RefundFact, ...]:
+def _facts(message: _Message) -> tuple[Fact, ...]:
     about = message.type.partition(".")[0]
     if about == "charge":
         charge = msgspec.json.decode(message.data, type=_Charge)
@@ -235,6 +248,11 @@ def _facts(message: _Message) -> tuple[PaymentFact | RefundFact, ...]:
         refund = msgspec.json.decode(message.data, type=_Refund)
         refund_id = _ours(RefundId, refund.id)
         return (RefundFact(refund_id, _refund_outcome_of(refund)),) if refund_id else ()
+    if about == "dispute":
+        dispute = msgspec.json.decode(message.data, type=_Dispute)
+        payment_id, amount = _ours(PaymentId, dispute.charge_id), Amount(dispute.currency, dispute.amount)
+        status = DisputeStatus(dispute.status.upper())
+        return (DisputeFact(payment_id, dispute.charge_reference, dispute.id, amount, status, dispute.reason),) if payment_id else ()
     return ()
 
 

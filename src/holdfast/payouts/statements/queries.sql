@@ -31,7 +31,8 @@ SELECT m.entry_id, m.transaction_id, m.purpose, m.currency, m.at, m.earned, m.ca
                        FROM ledger_entries e JOIN ledger_accounts a ON a.id = e.account_id AND a.kind = 'FEES'
                       WHERE e.transaction_id = m.transaction_id AND e.purpose = m.purpose AND e.currency = m.currency) AS f ON true
   LEFT JOIN refunds r ON r.id = m.transaction_id
-  LEFT JOIN payments p ON p.id = coalesce(r.payment_id, m.transaction_id)
+  LEFT JOIN payment_disputes d ON d.id = m.transaction_id
+  LEFT JOIN payments p ON p.id = coalesce(r.payment_id, d.payment_id, m.transaction_id)
   LEFT JOIN bookings b ON p.payable_kind = 'booking' AND b.id = p.payable_id AND b.kind = 'session'
   LEFT JOIN driver_payouts o ON o.id = m.transaction_id
  WHERE :session_id::uuid IS NULL OR coalesce(o.session_id, b.owner_id) = :session_id::uuid
