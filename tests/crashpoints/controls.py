@@ -59,11 +59,11 @@ def row_after_the_call() -> None:
         async with self._database.transaction() as tx:
             due = (await (await self._payables[kind].lock(tx, [payable_id], settling=False)).amounts_due(tx)).get(payable_id)
         if not isinstance(due, Due):
-            known = await self._begin(actor, key, payment_id, payable, means, gateway.name)
+            known = await self._begin(actor, key, payment_id, payable, means)
             assert isinstance(known, PaymentAnswer)
             return known
         outcome = await gateway.charge(payment_id, due.total, token, None)
-        begun = await self._begin(actor, key, payment_id, payable, means, gateway.name)
+        begun = await self._begin(actor, key, payment_id, payable, means)
         assert not isinstance(begun, Refusal)
         return begun if isinstance(begun, PaymentAnswer) else await self._make_true(begun, outcome)
 
