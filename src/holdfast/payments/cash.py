@@ -21,7 +21,6 @@ from holdfast.payments.models import CASH_GATEWAY, Method, Payment, PaymentId
 from holdfast.payments.outcomes import Outcomes
 from holdfast.payments.payable import Due, Payables
 from holdfast.payments.settling import PaymentAnswer
-from holdfast.payments.states import PaymentState
 
 AT_ONCE_MAX = 20
 LEASE = timedelta(seconds=30)
@@ -67,8 +66,8 @@ class Cash:
     @retried
     async def _waiting_for(self, kind: str, payable_id: UUID) -> Payment | None:
         async with self._database.reading() as tx:
-            attempts = (await repository.of_payables(tx, kind, [payable_id]))[payable_id].payments
-        return next((p for p in attempts if p.status is PaymentState.INITIATED and p.method is Method.CASH), None)
+            running = (await repository.of_payables(tx, kind, [payable_id]))[payable_id].running
+        return running if running is not None and running.method is Method.CASH else None
 
     @retried
     async def _can_be_paid(self, payment_id: PaymentId) -> bool:

@@ -31,7 +31,6 @@ from holdfast.payments.payable import Arrived, Due, HoldLapsedMeanwhile, Payable
 from holdfast.payments.repository import PaidFromWallet
 from holdfast.payments.screening import NO_SCREENING, UNKNOWN_ORIGIN, Attempt, Means, Origin, Screening
 from holdfast.payments.settling import PaymentAnswer, facts, succeeded
-from holdfast.payments.states import PaymentState
 
 log = structlog.get_logger()
 
@@ -182,7 +181,7 @@ def _judged(
         return due
     if due.earner is Earner.WALLET:
         return MethodNotTaken(method=Method.WALLET.value, supported=Method.CARD.value)
-    if running := next((payment for payment in attempts.payments if payment.status is PaymentState.INITIATED), None):
+    if running := attempts.running:
         return PaymentRunning(payment_id=str(running.id), next_action=running.next_action)
     has = funds[Account.wallet(due.payer_id), due.total.currency]
     return due if has >= due.total else WalletTooLow(has=str(has), costs=str(due.total))

@@ -297,6 +297,11 @@ class PaidFor(Struct, frozen=True):
         return next((payment for payment in self.payments if payment.is_kept), None)
 
     @property
+    def running(self) -> Payment | None:
+        """The one that is not decided: there is one at most (``payments_one_live_idx``)."""
+        return next((payment for payment in self.payments if payment.status is PaymentState.INITIATED), None)
+
+    @property
     def status(self) -> PaymentState | None:
         """How paying for it stands: that of the kept payment, else of the last attempt; None where nobody tried."""
         last = self.kept or (self.payments[-1] if self.payments else None)

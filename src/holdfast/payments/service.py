@@ -239,8 +239,7 @@ class PaymentService:
         return payment
 
     async def _running(self, tx: Tx, kind: str, payable_id: UUID) -> PaymentRunning:
-        attempts = (await repository.of_payables(tx, kind, [payable_id]))[payable_id].payments
-        running = next((payment for payment in reversed(attempts) if payment.status is PaymentState.INITIATED), None)
+        running = (await repository.of_payables(tx, kind, [payable_id]))[payable_id].running
         if running is None:
             return PaymentRunning()
         return PaymentRunning(payment_id=str(running.id), next_action=running.next_action)
