@@ -17,20 +17,11 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import TupleRow
 
+from holdfast.app.crashpoints.town import MOVABLE_CLOCK
 from holdfast.app.embedded import EmbeddedFault, Home, InUse, PostgresServer, RedisServer, postgres_programs, redis_program
 from holdfast.app.migration import migrate
 
 ROOT = Path(__file__).parents[1]
-
-# business_now() with an offset, so that tests can move time. `holdfast check` fails where it finds this table.
-_MOVABLE_CLOCK = """
-    CREATE TABLE test_clock_offset (moved interval NOT NULL);
-    INSERT INTO test_clock_offset VALUES ('0');
-    GRANT SELECT ON test_clock_offset TO holdfast_app;
-    CREATE OR REPLACE FUNCTION business_now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE
-        AS 'SELECT statement_timestamp() + (SELECT moved FROM test_clock_offset)';
-"""
-
 
 # Two years of partitions are some 300 files more, and copying files is most of what a new database costs.
 TEMPLATE_MONTHS_AHEAD = 3
@@ -113,7 +104,7 @@ class Cluster:
             owner_url = self.postgres.url("holdfast_owner", making)
             migrate(owner_url, months_ahead=TEMPLATE_MONTHS_AHEAD)
             with psycopg.connect(owner_url) as owner:
-                owner.execute(_MOVABLE_CLOCK)
+                owner.execute(MOVABLE_CLOCK)
             self._run(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(making), sql.Identifier(template)))
         return template
 
