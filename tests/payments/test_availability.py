@@ -60,13 +60,13 @@ class Shop:
         return [await self.pay() for _ in range(FAILURES_MAX)]
 
     def come_back(self) -> None:
-        self.first._client = self.till.gateway._client
+        self.first._connection._client = self.till.gateway._connection._client
 
 
 @pytest.fixture
 async def shop(till: Till) -> AsyncIterator[Shop]:
     opened = Shop(till)
-    client = opened.first._client
+    client = opened.first._connection._client
     yield opened
     await client.aclose()
 

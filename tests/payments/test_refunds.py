@@ -165,15 +165,15 @@ async def test_a_word_about_no_refund_of_ours_is_ignored(till: Till) -> None:
 async def test_a_refund_is_retried_at_a_slower_and_slower_pace(till: Till, move_time: Moves) -> None:
     thing, _ = await bought(till)
     await give_back(till, [thing], egp(30), egp(0))
-    address = till.gateway._client.base_url
-    till.gateway._client.base_url = "http://127.0.0.1:1"
+    address = till.gateway._connection._client.base_url
+    till.gateway._connection._client.base_url = "http://127.0.0.1:1"
     waits = []
     for _ in range(12):
         move_time(timedelta(minutes=11))
         assert await till.payments.refunds.do_due() == 1
         waits.append(await till.value("SELECT round(extract(epoch FROM ask_after - business_now()))::integer FROM refunds"))
     assert waits == [2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600, 600]
-    till.gateway._client.base_url = address
+    till.gateway._connection._client.base_url = address
     move_time(timedelta(minutes=11))
     await till.payments.refunds.do_due()
     assert await till.value("SELECT status FROM refunds") == "SUCCESS"

@@ -66,8 +66,8 @@ async def test_a_lost_webhook_is_made_up_for(till: Till) -> None:
 
 async def test_a_gateway_that_is_away_is_asked_until_it_is_back(till: Till, move_time: Moves) -> None:
     """Not an hour of silence makes a no."""
-    address = till.gateway._client.base_url
-    till.gateway._client.base_url = "http://127.0.0.1:1"
+    address = till.gateway._connection._client.base_url
+    till.gateway._connection._client.base_url = "http://127.0.0.1:1"
     thing, key = await till.thing(can_be_retaken=True), fresh_key()
     answer = await till.pay(thing, "tok_success", key)
     assert answer.payment.unknown_since is not None
@@ -75,7 +75,7 @@ async def test_a_gateway_that_is_away_is_asked_until_it_is_back(till: Till, move
         move_time(timedelta(hours=1))
         assert await till.payments.reconciler.ask_for_unanswered() == 1
     assert (await till.payment(answer.payment.id)).status is PaymentState.INITIATED
-    till.gateway._client.base_url = address
+    till.gateway._connection._client.base_url = address
     move_time(timedelta(hours=1))
     again = await till.pay(thing, "tok_success", IdempotencyKey(key.text, key.fingerprint))
     assert again.payment.is_kept

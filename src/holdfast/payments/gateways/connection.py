@@ -92,10 +92,10 @@ class AccessToken:
             self._ends_at = 0.0
 
 
-def read(content: bytes, wanted: type[T]) -> T | Unknown:
-    """What an answer says. Numbers and truth values may be written as text: gateways do."""
+def read(content: bytes, wanted: type[T], *, strict: bool = False) -> T | Unknown:
+    """What an answer says. Unless ``strict``, numbers and truth values may be written as text: gateways do."""
     try:
-        return msgspec.json.decode(content, type=wanted, strict=False)
+        return msgspec.json.decode(content, type=wanted, strict=strict)
     except msgspec.MsgspecError as error:
         return Unknown(f"an answer that makes no sense: {error}")
 

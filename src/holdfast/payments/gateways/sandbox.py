@@ -1,22 +1,18 @@
 """The sandbox gateway, over HTTP. A real gateway's file looks like this one."""
 
-import asyncio
 import base64
 import binascii
 import hmac
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Literal, TypeVar
+from typing import Literal
 
 import httpx
 import msgspec
 from msgspec import Struct
 
-from holdfast.common.errors import NotFound
-from holdfast.common.ids import Id
 from holdfast.common.money import Amount
-from holdfast.database import forbid_inside_transaction
 from holdfast.payments.gateway import (
     NOTHING_KNOWN,
     Captured,
@@ -38,21 +34,16 @@ from holdfast.payments.gateway import (
     Unknown,
     WebhookFact,
 )
+from holdfast.payments.gateways.connection import Connection, ours, read
 from holdfast.payments.models import Method, PaymentId, RefundId
 
 TIMEOUT_S = 10.0
-CONNECTIONS_MAX = 50
-# Shorter than servers keep idle connections: one that the other side is just closing would make an outcome unknown for nothing.
-IDLE_MAX_S = 4.0
 TOLERANCE_S = 300
 _PAGE = 500
 _OK = 200
 _MISSING = 404
 _NOT_REFUNDABLE = 422
-_MEANT = {"GET": (_OK, _MISSING), "POST": (_OK, _NOT_REFUNDABLE)}
-
-T = TypeVar("T")
-I = TypeVar("I", bound=Id)  # noqa: E741
+_MEANT = {"GET": frozenset({_OK, _MISSING}), "POST": frozenset({_OK, _NOT_REFUNDABLE})}
 
 
 class _Charge(Struct, frozen=True, rename="camel"):
@@ -107,18 +98,12 @@ class SandboxGateway:
     def __init__(self, url: str, secret: str, *, timeout_s: float = TIMEOUT_S) -> None:
         """``secret`` signs its webhooks and opens its doors. ``timeout_s`` is for a whole call."""
         self._secret = secret.encode()
-        self._timeout_s = timeout_s
-        self._client = httpx.AsyncClient(
-            base_url=url,
-            headers={"Authorization": f"Bearer {secret}"},
-            timeout=timeout_s,
-            limits=httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX, keepalive_expiry=IDLE_MAX_S),
-            trust_env=False,
-        )
+        self._headers = {"Authorization": f"Bearer {secret}"}
+        self._connection = Connection(self.name, url, timeout_s=timeout_s)
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._connection.close()
 
     async def charge(self, payment: PaymentId, amount: Amount, source: str, return_url: str | None, authenticate: bool = False) -> Outcome:
         wanted = {
@@ -154,7 +139,7 @@ class SandboxGateway:
             answer = await self._call("GET", f"/settled?since={since.timestamp()}&after={after}&limit={_PAGE}")
             if isinstance(answer, Unknown):
                 raise GatewayDown(answer.why)
-            page = _read(answer, list[_Movement])
+            page = read(answer.content, list[_Movement], strict=True)
             if isinstance(page, Unknown):
                 raise GatewayDown(page.why)
             for movement in page:
@@ -187,27 +172,11 @@ class SandboxGateway:
         raise ForgedWebhook
 
     async def _call(self, method: str, path: str, wanted: object = None) -> httpx.Response | Unknown:
-        forbid_inside_transaction(f"the sandbox gateway: {method} {path}")
-        content = None if wanted is None else msgspec.json.encode(wanted)
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                answer = await self._client.request(method, path, content=content, headers={"Content-Type": "application/json"})
-        except (httpx.HTTPError, TimeoutError) as error:
-            return Unknown(f"no answer: {type(error).__name__}")
-        if answer.status_code in _MEANT[method]:
-            return answer
-        return Unknown(f"answered with status {answer.status_code}")
-
-
-def _read(answer: httpx.Response, wanted: type[T]) -> T | Unknown:
-    try:
-        return msgspec.json.decode(answer.content, type=wanted)
-    except msgspec.MsgspecError as error:
-        return Unknown(f"an answer that makes no sense: {error}")
+        return await self._connection.ask(method, path, meant=_MEANT[method], headers=self._headers, json=wanted)
 
 
 def _outcome(answer: httpx.Response) -> Outcome:
-    charge = _read(answer, _Charge)
+    charge = read(answer.content, _Charge, strict=True)
     return charge if isinstance(charge, Unknown) else _outcome_of(charge)
 
 
@@ -224,7 +193,7 @@ def _outcome_of(charge: _Charge) -> Outcome:
 def _refund_outcome(answer: httpx.Response) -> RefundOutcome:
     if answer.status_code == _MISSING:
         return Unknown("the gateway has not heard of this refund")
-    refund = _read(answer, _Refund)
+    refund = read(answer.content, _Refund, strict=True)
     return refund if isinstance(refund, Unknown) else _refund_outcome_of(refund)
 
 
@@ -242,26 +211,18 @@ def _facts(message: _Message) -> tuple[Fact, ...]:
     about = message.type.partition(".")[0]
     if about == "charge":
         charge = msgspec.json.decode(message.data, type=_Charge)
-        payment_id = _ours(PaymentId, charge.id)
+        payment_id = ours(PaymentId, charge.id)
         return (PaymentFact(payment_id, _outcome_of(charge)),) if payment_id else ()
     if about == "refund":
         refund = msgspec.json.decode(message.data, type=_Refund)
-        refund_id = _ours(RefundId, refund.id)
+        refund_id = ours(RefundId, refund.id)
         return (RefundFact(refund_id, _refund_outcome_of(refund)),) if refund_id else ()
     if about == "dispute":
         dispute = msgspec.json.decode(message.data, type=_Dispute)
-        payment_id, amount = _ours(PaymentId, dispute.charge_id), Amount(dispute.currency, dispute.amount)
+        payment_id, amount = ours(PaymentId, dispute.charge_id), Amount(dispute.currency, dispute.amount)
         status = DisputeStatus(dispute.status.upper())
         return (DisputeFact(payment_id, dispute.charge_reference, dispute.id, amount, status, dispute.reason),) if payment_id else ()
     return ()
-
-
-def _ours(wanted: type[I], text: str) -> I | None:
-    """Our id, or None: others may use the same account."""
-    try:
-        return wanted.parse(text)
-    except (ValueError, NotFound):
-        return None
 
 
 def _settled(movement: _Movement) -> SettledItem:

@@ -16,8 +16,6 @@ import stripe
 from msgspec import UNSET, Struct, UnsetType
 from stripe.params import BalanceTransactionListParams, PaymentIntentCreateParams, PaymentIntentListParams, RefundListParams
 
-from holdfast.common.errors import NotFound
-from holdfast.common.ids import Id
 from holdfast.common.money import Amount, currency_digits
 from holdfast.database import forbid_inside_transaction
 from holdfast.payments.gateway import (
@@ -40,6 +38,7 @@ from holdfast.payments.gateway import (
     Unknown,
     WebhookFact,
 )
+from holdfast.payments.gateways.connection import ours
 from holdfast.payments.models import Method, PaymentId, RefundId
 
 TIMEOUT_S = 10.0
@@ -74,7 +73,6 @@ _DISPUTES = {
 
 T = TypeVar("T")
 S = TypeVar("S", bound=Struct)
-I = TypeVar("I", bound=Id)  # noqa: E741
 L = TypeVar("L", bound="_Listed")
 
 
@@ -453,7 +451,7 @@ def _facts(event: _Event) -> tuple[PaymentFact | RefundFact | DisputeFact, ...]:
     match event.type.split("."):
         case ["payment_intent", "succeeded" | "payment_failed" | "canceled"]:
             intent = msgspec.json.decode(event.data.object, type=_Intent)
-            payment = _ours(PaymentId, intent.metadata.get(_PAYMENT))
+            payment = ours(PaymentId, intent.metadata.get(_PAYMENT))
             return (PaymentFact(payment, _outcome(intent)),) if payment else ()
         case ["charge", "refunded"]:
             charge = msgspec.json.decode(event.data.object, type=_Charge)
@@ -467,8 +465,8 @@ def _facts(event: _Event) -> tuple[PaymentFact | RefundFact | DisputeFact, ...]:
 
 
 def _refund_facts(refund: _Refund) -> tuple[RefundFact, ...]:
-    ours = _ours(RefundId, (refund.metadata or {}).get(_REFUND))
-    return (RefundFact(ours, _refund_outcome(refund)),) if ours else ()
+    refund_id = ours(RefundId, (refund.metadata or {}).get(_REFUND))
+    return (RefundFact(refund_id, _refund_outcome(refund)),) if refund_id else ()
 
 
 def _dispute_facts(dispute: _Dispute) -> tuple[DisputeFact, ...]:
@@ -493,24 +491,17 @@ def _settled(movement: _Movement) -> SettledItem | None:
     match movement.type:
         case "charge" | "payment":
             charge = msgspec.convert(movement.source, _Charge)
-            payment = _ours(PaymentId, charge.metadata.get(_PAYMENT))
+            payment = ours(PaymentId, charge.metadata.get(_PAYMENT))
             if payment is None:
                 return None
             taken = _from_stripe(charge.amount_captured, charge.currency)
             return SettledItem(SettledKind.CAPTURE, payment, payment, taken, charge.payment_intent or "", at)
         case "refund" | "payment_refund":
             refund = msgspec.convert(movement.source, _Refund)
-            ours, payment = _ours(RefundId, (refund.metadata or {}).get(_REFUND)), _ours(PaymentId, (refund.metadata or {}).get(_PAYMENT))
-            if ours is None or payment is None or refund.status in ("failed", "canceled"):
+            metadata = refund.metadata or {}
+            refund_id, payment = ours(RefundId, metadata.get(_REFUND)), ours(PaymentId, metadata.get(_PAYMENT))
+            if refund_id is None or payment is None or refund.status in ("failed", "canceled"):
                 return None
-            return SettledItem(SettledKind.REFUND, ours, payment, _from_stripe(refund.amount, refund.currency), refund.id, at)
+            return SettledItem(SettledKind.REFUND, refund_id, payment, _from_stripe(refund.amount, refund.currency), refund.id, at)
         case _:
             return None
-
-
-def _ours(wanted: type[I], text: str | None) -> I | None:
-    """Our id, or None: others may use the same account."""
-    try:
-        return wanted.parse(text or "")
-    except (ValueError, NotFound):
-        return None
